@@ -1,0 +1,58 @@
+import BillingCore
+import Testing
+
+@Suite("Billing calendar") struct CalendarTests {
+    @Test(
+        "A term ends at 00:00 of the day after the same day n months later, clamped to the month (domain 5.2)",
+        arguments: [
+            ("2020-11-20 15:20", 1, "2020-12-21 00:00"), ("2026-01-31", 1, "2026-03-01 00:00"),
+            ("2028-01-31", 1, "2028-03-01 00:00"), ("2028-01-30", 1, "2028-03-01 00:00"),
+            ("2026-04-10 15:20", 1, "2026-05-11"), ("2026-12-31 23:59:59.999", 2, "2027-03-01"),
+            ("2024-02-29", 12, "2025-03-01"),
+        ])
+    func termEnds(start: String, months: Int, end: String) throws {
+        let start = try #require(Timestamp(start))
+        #expect(BillingCalendar.termEnd(start: start, months: months) == Timestamp(end))
+    }
+
+    @Test("Days since the epoch and dates are inverse over a thousand years")
+    func civilDates() {
+        var date = CivilDate(daysSinceEpoch: -150_000)
+        for days in Int64(-149_999)...220_000 {
+            let next = CivilDate(daysSinceEpoch: days)
+            #expect(next.daysSinceEpoch == days)
+            #expect(date < next)
+            date = next
+        }
+    }
+
+    @Test("Days and months begin at midnight UTC+8")
+    func boundaries() throws {
+        let instant = try #require(Timestamp("2026-02-28T16:30:00Z"))
+        #expect(BillingCalendar.day(of: instant).description == "2026-02-28T16:00:00Z")
+        #expect(BillingCalendar.month(of: instant).description == "2026-02-28T16:00:00Z")
+        #expect(BillingCalendar.hour(of: instant).description == "2026-02-28T16:00:00Z")
+        #expect(BillingCalendar.hourAtOrAfter(instant).description == "2026-02-28T17:00:00Z")
+        #expect(BillingCalendar.format(instant) == "2026-03-01 00:30:00")
+    }
+
+    @Test(
+        "Instants are read in UTC, with an offset, or in the billing time zone",
+        arguments: [
+            ("2026-04-10T07:20:00Z", 1_775_805_600_000), ("2026-04-10T15:20:00.250+08:00", 1_775_805_600_250),
+            ("2026-04-10 15:20", 1_775_805_600_000),
+        ] as [(String, Int64)])
+    func parsing(text: String, milliseconds: Int64) {
+        #expect(Timestamp(text)?.milliseconds == milliseconds)
+    }
+
+    @Test(
+        "Other texts are no instants",
+        arguments: [
+            "", "yesterday", "2026-02-30", "2026-04-10T24:00:00Z", "2026-04-10T07:60Z", "2026-04-10T07:20:00Q",
+            "1969-12-31T23:59:59Z", "2026-04-10T07:20:00+08", "2026-4-1",
+        ])
+    func refusals(text: String) {
+        #expect(Timestamp(text) == nil)
+    }
+}
