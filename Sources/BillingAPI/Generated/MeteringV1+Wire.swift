@@ -821,14 +821,21 @@ extension MeteringV1.NextDueRequest: WireCoded, WireReflection {
     }
 
     init(copying c: UnsafeMutablePointer<Billing__Metering__V1__NextDueRequest>, _: WireLimits) throws(RPCError) {
+        after = c.pointee.after
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__NextDueRequest>, in _: inout Arena) {
         c.initialize(to: Billing__Metering__V1__NextDueRequest())
         c.pointee.base.descriptor = Self.descriptor
+        c.pointee.after = after
     }
 
-    public var wireFields: [(name: String, value: WireFieldValue)] { [] }
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(1)
+        fields.append(("after", .integer(after)))
+        return fields
+    }
 }
 
 extension MeteringV1.NextDueReply: WireCoded, WireReflection {

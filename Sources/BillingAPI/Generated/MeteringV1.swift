@@ -516,7 +516,14 @@ extension MeteringV1 {
     public struct NextDueRequest: WireMessage {
         public static let messageName = "billing.metering.v1.NextDueRequest"
 
+        /// Only instants after this one. What waits for a saga is due again at the next top of the hour.
+        public var after: Int64 = 0
+
         public init() {}
+
+        public init(after: Int64 = 0) {
+            self.after = after
+        }
     }
 
     public struct NextDueReply: WireMessage {

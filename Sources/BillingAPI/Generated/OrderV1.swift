@@ -767,7 +767,14 @@ extension OrderV1 {
     public struct NextDueRequest: WireMessage {
         public static let messageName = "billing.order.v1.NextDueRequest"
 
+        /// Only instants after this one.
+        public var after: Int64 = 0
+
         public init() {}
+
+        public init(after: Int64 = 0) {
+            self.after = after
+        }
     }
 
     public struct NextDueReply: WireMessage {

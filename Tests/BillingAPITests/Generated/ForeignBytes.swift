@@ -162,8 +162,8 @@ let foreignBytes = """
     billing.metering.v1.ExpireTermsReply 1 0a0a70686f6e6520f09f9982
     billing.metering.v1.ExpireTermsReply 2 0a0668c3a96c6c6f0a00
     billing.metering.v1.ExpireTermsReply 3 0a0764656661756c74
-    billing.metering.v1.NextDueRequest 1
-    billing.metering.v1.NextDueRequest 2
+    billing.metering.v1.NextDueRequest 1 08e7d8bbac96b4e3f5be01
+    billing.metering.v1.NextDueRequest 2 081a
     billing.metering.v1.NextDueRequest 3
     billing.metering.v1.NextDueReply 1 08e7d8bbac96b4e3f5be01
     billing.metering.v1.NextDueReply 2 081a
@@ -267,8 +267,8 @@ let foreignBytes = """
     billing.order.v1.ExpireOrdersReply 1 0a0a70686f6e6520f09f9982
     billing.order.v1.ExpireOrdersReply 2 0a0668c3a96c6c6f0a00
     billing.order.v1.ExpireOrdersReply 3 0a0764656661756c74
-    billing.order.v1.NextDueRequest 1
-    billing.order.v1.NextDueRequest 2
+    billing.order.v1.NextDueRequest 1 08e7d8bbac96b4e3f5be01
+    billing.order.v1.NextDueRequest 2 081a
     billing.order.v1.NextDueRequest 3
     billing.order.v1.NextDueReply 1 08e7d8bbac96b4e3f5be01
     billing.order.v1.NextDueReply 2 081a

@@ -692,7 +692,8 @@ extension MeteringV1.ExpireTermsReply: Sampled {
 
 extension MeteringV1.NextDueRequest: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {{
-        let message = Self()
+        var message = Self()
+        message.after = random.signed()
         return message
     }
 }
@@ -1052,7 +1053,8 @@ extension OrderV1.ExpireOrdersReply: Sampled {
 
 extension OrderV1.NextDueRequest: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {{
-        let message = Self()
+        var message = Self()
+        message.after = random.signed()
         return message
     }
 }

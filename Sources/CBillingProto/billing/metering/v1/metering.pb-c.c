@@ -2832,9 +2832,29 @@ const ProtobufCMessageDescriptor billing__metering__v1__expire_terms_reply__desc
   (ProtobufCMessageInit) billing__metering__v1__expire_terms_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-#define billing__metering__v1__next_due_request__field_descriptors NULL
-#define billing__metering__v1__next_due_request__field_indices_by_name NULL
-#define billing__metering__v1__next_due_request__number_ranges NULL
+static const ProtobufCFieldDescriptor billing__metering__v1__next_due_request__field_descriptors[1] =
+{
+  {
+    "after",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__NextDueRequest, after),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__next_due_request__field_indices_by_name[] = {
+  0,   /* field[0] = after */
+};
+static const ProtobufCIntRange billing__metering__v1__next_due_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
 const ProtobufCMessageDescriptor billing__metering__v1__next_due_request__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
@@ -2843,10 +2863,10 @@ const ProtobufCMessageDescriptor billing__metering__v1__next_due_request__descri
   "Billing__Metering__V1__NextDueRequest",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__NextDueRequest),
-  0,
+  1,
   billing__metering__v1__next_due_request__field_descriptors,
   billing__metering__v1__next_due_request__field_indices_by_name,
-  0,  billing__metering__v1__next_due_request__number_ranges,
+  1,  billing__metering__v1__next_due_request__number_ranges,
   (ProtobufCMessageInit) billing__metering__v1__next_due_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

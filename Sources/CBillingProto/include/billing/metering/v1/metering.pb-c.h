@@ -366,10 +366,11 @@ struct  Billing__Metering__V1__ExpireTermsReply
 struct  Billing__Metering__V1__NextDueRequest
 {
   ProtobufCMessage base;
+  int64_t after;
 };
 #define BILLING__METERING__V1__NEXT_DUE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__next_due_request__descriptor) \
-     }
+    , 0 }
 
 
 struct  Billing__Metering__V1__NextDueReply

@@ -528,10 +528,11 @@ struct  Billing__Order__V1__ExpireOrdersReply
 struct  Billing__Order__V1__NextDueRequest
 {
   ProtobufCMessage base;
+  int64_t after;
 };
 #define BILLING__ORDER__V1__NEXT_DUE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__next_due_request__descriptor) \
-     }
+    , 0 }
 
 
 struct  Billing__Order__V1__NextDueReply
