@@ -10,9 +10,14 @@ package protocol Database: Sendable {
 
     /// Runs `body` over a consistent snapshot, on a connection of its own.
     func read<Result: Sendable>(_ body: @escaping @Sendable (any Transaction) throws -> Result) async throws -> Result
+
+    /// Where a test of recovery wants this process to die; `nil` in earnest.
+    var crashPlan: CrashPlan? { get }
 }
 
 extension Database {
+    package var crashPlan: CrashPlan? { nil }
+
     package func write<Result: Sendable>(
         _ unit: @escaping @Sendable (any Transaction) throws -> Result
     ) async throws -> Result {
