@@ -75,6 +75,8 @@ package final class SQLiteDatabase: Database {
     }
 
     package var counters: SQLiteCounters { counting.current }
+    /// Units that wait for the writer now, apart from those of the batch it works on.
+    package var waitingWrites: Int { writes.count }
 
     package func write<Value: Sendable>(
         _ lane: WriteLane, _ unit: @escaping @Sendable (any Transaction) throws -> Value

@@ -111,7 +111,7 @@ struct SQLiteWriter: Sendable {
     /// Moves the log into the database file between batches: SQLite's own way would do it inside some caller's commit.
     private func checkpointIfDue(_ connection: SQLiteConnection, _ pagesMoved: inout Int) throws(StorageError) {
         let waiting = connection.pagesWritten - pagesMoved
-        guard waiting >= options.forcedCheckpointPages || (waiting >= options.idleCheckpointPages && queue.isEmpty)
+        guard waiting >= options.forcedCheckpointPages || (waiting >= options.idleCheckpointPages && queue.count == 0)
         else { return }
         pagesMoved = connection.pagesWritten
         do {

@@ -58,10 +58,11 @@ final class WorkQueue<Item>: @unchecked Sendable {
         return pop()
     }
 
-    var isEmpty: Bool {
+    /// Items that wait, of both lanes.
+    var count: Int {
         condition.lock()
         defer { condition.unlock() }
-        return single.isEmpty && bulk.isEmpty
+        return single.count + bulk.count
     }
 
     /// Lets nothing in any more; what waits is still handed out.
