@@ -107,6 +107,7 @@ let targets: [Target] = [
     .target(name: "BillingTestKit", dependencies: ["BillingCore", "RPC", "Storage"], swiftSettings: settings),
 
     tests("BillingCoreTests", ["BillingCore", "BillingTestKit"]),
+    tests("StorageContractTests", ["BillingCore", "BillingTestKit", "RPC", "Storage"]),
 ]
 
 let package = Package(name: "billing", products: products, dependencies: dependencies, targets: targets)

@@ -29,7 +29,7 @@ extension Database {
             try row.passFence(in: transaction)
             let known = try row.find(in: transaction)
             guard let fingerprint else {
-                return .reply(try row.undo(known, in: transaction, isPivot: isPivot, undo))
+                return try row.undo(known, in: transaction, isPivot: isPivot, undo)
             }
             return try row.perform(known, fingerprint, in: transaction, effect)
         }
@@ -113,43 +113,35 @@ private struct StepRow: Sendable {
         switch known.state {
         case .done, .rejected:
             guard known.record.fingerprint == fingerprint else {
-                throw RPCError(
-                    .failedPrecondition, "call.key_reused",
-                    "Step '\(step.step)' of saga '\(step.sagaID)' was answered for another request. Nothing was done.",
-                    field: "step", value: step.step)
+                return refuse("call.key_reused", "was answered for another request. Nothing was done.")
             }
             return try known.record.answer(Reply.self)
         case .undone, .tombstone:
-            throw RPCError(
-                .failedPrecondition, "saga.undone",
-                "Step '\(step.step)' of saga '\(step.sagaID)' was undone and is never done again.", field: "step",
-                value: step.step)
+            return refuse("saga.undone", "was undone and is never done again.")
         }
     }
 
     func undo<Reply: WireMessage>(
         _ known: Known?, in transaction: any Transaction, isPivot: Bool, _ undoEffect: (any Transaction) throws -> Void
-    ) throws -> Response<Reply> {
+    ) throws -> Answer<Reply> {
         guard let known else {
             try insert(.tombstone, fingerprint: .null, [.integer(0), .null, .null], in: transaction)
-            return Response(Reply())
+            return .reply(Response(Reply()))
         }
         switch known.state {
         case .done:
             if isPivot {
-                throw RPCError(
-                    .failedPrecondition, "saga.already_done",
-                    "Step '\(step.step)' of saga '\(step.sagaID)' is done and decides the saga, so it is not undone. "
-                        + "Go forward.", field: "step", value: step.step)
+                return refuse(
+                    "saga.already_done", "is done and decides the saga, so it is not undone. Go forward.")
             }
             try undoEffect(transaction)
             try markUndone(in: transaction)
-            return Response(Reply())
+            return .reply(Response(Reply()))
         case .rejected:
             try markUndone(in: transaction)
-            return Response(Reply())
+            return .reply(Response(Reply()))
         case .undone, .tombstone:
-            return Response(Reply(), isReplay: true)
+            return .reply(Response(Reply(), isReplay: true))
         }
     }
 
@@ -170,6 +162,14 @@ private struct StepRow: Sendable {
             UPDATE saga_step SET state = ?, reply = NULL
             WHERE partition = ? AND account = ? AND saga_id = ? AND step = ?
             """, [.integer(StepState.undone.rawValue)] + saga + [.text(step.step)])
+    }
+
+    /// A refusal by what the row says: an answer, so that the fence it was told behind stays raised.
+    private func refuse<Reply>(_ reason: String, _ why: String) -> Answer<Reply> {
+        .refusal(
+            RPCError(
+                .failedPrecondition, reason, "Step '\(step.step)' of saga '\(step.sagaID)' \(why)", field: "step",
+                value: step.step))
     }
 
     private var fenced: RPCError {

@@ -15,7 +15,8 @@ final class DataDirectory: Sendable {
             try FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
-            throw .cannotOpen(directory: path, detail: "the directory cannot be created (\(error.localizedDescription))")
+            throw .cannotOpen(
+                directory: path, detail: "the directory cannot be created (\(error.localizedDescription))")
         }
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else {
