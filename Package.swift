@@ -108,6 +108,7 @@ let targets: [Target] = [
 
     tests("BillingCoreTests", ["BillingCore", "BillingTestKit"]),
     tests("StorageContractTests", ["BillingCore", "BillingTestKit", "RPC", "Storage"]),
+    tests("BillingAPITests", ["BillingAPI", "BillingCore", "RPC"]),
 ]
 
 let package = Package(name: "billing", products: products, dependencies: dependencies, targets: targets)

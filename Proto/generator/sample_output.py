@@ -122,7 +122,7 @@ def samples(schema):
     for message in schema.messages.values():
         w()
         w.open(f"extension {message.swift}: Sampled {{")
-        w.open("static func sample(_ random: inout SampleGenerator) -> Self {{")
+        w.open("static func sample(_ random: inout SampleGenerator) -> Self {")
         w(f"{'var' if message.slots else 'let'} message = Self()")
         for slot in message.slots:
             if isinstance(slot, Oneof):

@@ -146,7 +146,7 @@ let sampledMessages: [any Sampled.Type] = [
 ]
 
 extension CommonV1.Error: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.reason = random.text()
         message.message = random.text()
@@ -157,14 +157,14 @@ extension CommonV1.Error: Sampled {
 }
 
 extension CommonV1.CheckRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         let message = Self()
         return message
     }
 }
 
 extension CommonV1.CheckReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.service = random.text()
         message.status = random.enumeration()
@@ -176,7 +176,7 @@ extension CommonV1.CheckReply: Sampled {
 }
 
 extension CommonV1.Counter: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.name = random.text()
         message.count = random.signed()
@@ -185,7 +185,7 @@ extension CommonV1.Counter: Sampled {
 }
 
 extension CommonV1.SagaStep: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.sagaID = random.text()
         message.definition = random.text()
@@ -196,7 +196,7 @@ extension CommonV1.SagaStep: Sampled {
 }
 
 extension CommonV1.AuditFinding: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.invariant = random.text()
         message.title = random.text()
@@ -208,7 +208,7 @@ extension CommonV1.AuditFinding: Sampled {
 }
 
 extension GatewayV1.CreateGroupRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.specification = random.text()
         message.region = random.text()
@@ -221,7 +221,7 @@ extension GatewayV1.CreateGroupRequest: Sampled {
 }
 
 extension GatewayV1.ReportCreatedRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.groupID = random.text()
         message.failed = random.boolean()
@@ -231,7 +231,7 @@ extension GatewayV1.ReportCreatedRequest: Sampled {
 }
 
 extension GatewayV1.ReleaseGroupRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.groupID = random.text()
         return message
@@ -239,7 +239,7 @@ extension GatewayV1.ReleaseGroupRequest: Sampled {
 }
 
 extension GatewayV1.UnsubscribeRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.groupID = random.text()
         message.token = random.text()
@@ -250,7 +250,7 @@ extension GatewayV1.UnsubscribeRequest: Sampled {
 }
 
 extension GatewayV1.UnsubscribeReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.refund = RefundV1.Refund.sample(&random) }
         if random.below(2) == 1 { message.group = MeteringV1.InstanceGroup.sample(&random) }
@@ -259,7 +259,7 @@ extension GatewayV1.UnsubscribeReply: Sampled {
 }
 
 extension GatewayV1.PlaceNewOrderRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.specification = random.text()
         message.region = random.text()
@@ -272,7 +272,7 @@ extension GatewayV1.PlaceNewOrderRequest: Sampled {
 }
 
 extension GatewayV1.PlaceSwitchOrderRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.groupID = random.text()
         message.months = random.unsigned()
@@ -281,7 +281,7 @@ extension GatewayV1.PlaceSwitchOrderRequest: Sampled {
 }
 
 extension GatewayV1.PayOrderRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.orderID = random.text()
         message.paymentMethod = random.enumeration()
@@ -291,7 +291,7 @@ extension GatewayV1.PayOrderRequest: Sampled {
 }
 
 extension GatewayV1.PayOrderReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.order = OrderV1.Order.sample(&random) }
         if random.below(2) == 1 { message.group = MeteringV1.InstanceGroup.sample(&random) }
@@ -301,7 +301,7 @@ extension GatewayV1.PayOrderReply: Sampled {
 }
 
 extension GatewayV1.ConfirmPaymentReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.payment = OrderV1.Payment.sample(&random) }
         if random.below(2) == 1 { message.account = OrderV1.Account.sample(&random) }
@@ -313,7 +313,7 @@ extension GatewayV1.ConfirmPaymentReply: Sampled {
 }
 
 extension GatewayV1.QuoteRefundRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.groupID = random.text()
         return message
@@ -321,14 +321,14 @@ extension GatewayV1.QuoteRefundRequest: Sampled {
 }
 
 extension GatewayV1.ShowClockRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         let message = Self()
         return message
     }
 }
 
 extension GatewayV1.AdvanceClockRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.to = random.signed()
         message.waitMilliseconds = random.unsigned()
@@ -337,7 +337,7 @@ extension GatewayV1.AdvanceClockRequest: Sampled {
 }
 
 extension GatewayV1.ClockReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.mode = random.enumeration()
         message.now = random.signed()
@@ -350,7 +350,7 @@ extension GatewayV1.ClockReply: Sampled {
 }
 
 extension GatewayV1.SagaEvent: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.sequence = random.unsigned()
         message.step = random.text()
@@ -362,7 +362,7 @@ extension GatewayV1.SagaEvent: Sampled {
 }
 
 extension GatewayV1.Saga: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.sagaID = random.text()
         message.definition = random.text()
@@ -380,7 +380,7 @@ extension GatewayV1.Saga: Sampled {
 }
 
 extension GatewayV1.ListSagasRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.statuses.append(random.enumeration()) }
         message.cursor = random.text()
@@ -390,7 +390,7 @@ extension GatewayV1.ListSagasRequest: Sampled {
 }
 
 extension GatewayV1.ListSagasReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.sagas.append(GatewayV1.Saga.sample(&random)) }
         message.nextCursor = random.text()
@@ -399,7 +399,7 @@ extension GatewayV1.ListSagasReply: Sampled {
 }
 
 extension GatewayV1.GetSagaRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.sagaID = random.text()
         return message
@@ -407,7 +407,7 @@ extension GatewayV1.GetSagaRequest: Sampled {
 }
 
 extension GatewayV1.RetrySagaRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.sagaID = random.text()
         return message
@@ -415,7 +415,7 @@ extension GatewayV1.RetrySagaRequest: Sampled {
 }
 
 extension GatewayV1.SagaReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.saga = GatewayV1.Saga.sample(&random) }
         return message
@@ -423,7 +423,7 @@ extension GatewayV1.SagaReply: Sampled {
 }
 
 extension GatewayV1.AuditRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.cursor = random.text()
         return message
@@ -431,7 +431,7 @@ extension GatewayV1.AuditRequest: Sampled {
 }
 
 extension GatewayV1.AuditReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.findings.append(CommonV1.AuditFinding.sample(&random)) }
         message.nextCursor = random.text()
@@ -440,14 +440,14 @@ extension GatewayV1.AuditReply: Sampled {
 }
 
 extension GatewayV1.SystemHealthRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         let message = Self()
         return message
     }
 }
 
 extension GatewayV1.SystemHealthReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.services.append(GatewayV1.ServiceHealth.sample(&random)) }
         return message
@@ -455,7 +455,7 @@ extension GatewayV1.SystemHealthReply: Sampled {
 }
 
 extension GatewayV1.ServiceHealth: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.health = CommonV1.CheckReply.sample(&random) }
         message.problem = random.text()
@@ -464,7 +464,7 @@ extension GatewayV1.ServiceHealth: Sampled {
 }
 
 extension MeteringV1.Instance: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.instanceID = random.text()
         message.power = random.enumeration()
@@ -473,7 +473,7 @@ extension MeteringV1.Instance: Sampled {
 }
 
 extension MeteringV1.InstanceGroup: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.groupID = random.text()
         message.accountID = random.text()
@@ -501,7 +501,7 @@ extension MeteringV1.InstanceGroup: Sampled {
 }
 
 extension MeteringV1.Term: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.orderID = random.text()
         message.start = random.signed()
@@ -512,7 +512,7 @@ extension MeteringV1.Term: Sampled {
 }
 
 extension MeteringV1.CreateGroupRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.specification = random.text()
         message.region = random.text()
@@ -528,7 +528,7 @@ extension MeteringV1.CreateGroupRequest: Sampled {
 }
 
 extension MeteringV1.ReportCreatedRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.groupID = random.text()
         message.failed = random.boolean()
@@ -539,7 +539,7 @@ extension MeteringV1.ReportCreatedRequest: Sampled {
 }
 
 extension MeteringV1.RenameGroupRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.groupID = random.text()
         message.name = random.text()
@@ -548,7 +548,7 @@ extension MeteringV1.RenameGroupRequest: Sampled {
 }
 
 extension MeteringV1.SetPowerRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.groupID = random.text()
         message.instanceID = random.text()
@@ -558,7 +558,7 @@ extension MeteringV1.SetPowerRequest: Sampled {
 }
 
 extension MeteringV1.ConnectRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.groupID = random.text()
         message.instanceID = random.text()
@@ -567,7 +567,7 @@ extension MeteringV1.ConnectRequest: Sampled {
 }
 
 extension MeteringV1.ConnectReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.instanceID = random.text()
         message.sessionID = random.text()
@@ -576,7 +576,7 @@ extension MeteringV1.ConnectReply: Sampled {
 }
 
 extension MeteringV1.GetGroupRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.groupID = random.text()
         return message
@@ -584,7 +584,7 @@ extension MeteringV1.GetGroupRequest: Sampled {
 }
 
 extension MeteringV1.GroupReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.group = MeteringV1.InstanceGroup.sample(&random) }
         return message
@@ -592,7 +592,7 @@ extension MeteringV1.GroupReply: Sampled {
 }
 
 extension MeteringV1.ListGroupsRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.statuses.append(random.enumeration()) }
         for _ in 0..<random.below(4) { message.billingMethods.append(random.enumeration()) }
@@ -605,7 +605,7 @@ extension MeteringV1.ListGroupsRequest: Sampled {
 }
 
 extension MeteringV1.ListGroupsReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.groups.append(MeteringV1.InstanceGroup.sample(&random)) }
         message.nextCursor = random.text()
@@ -614,7 +614,7 @@ extension MeteringV1.ListGroupsReply: Sampled {
 }
 
 extension MeteringV1.LockGroupRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.groupID = random.text()
@@ -624,7 +624,7 @@ extension MeteringV1.LockGroupRequest: Sampled {
 }
 
 extension MeteringV1.SwitchGroupRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.groupID = random.text()
@@ -634,7 +634,7 @@ extension MeteringV1.SwitchGroupRequest: Sampled {
 }
 
 extension MeteringV1.EndGroupRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.groupID = random.text()
@@ -644,7 +644,7 @@ extension MeteringV1.EndGroupRequest: Sampled {
 }
 
 extension MeteringV1.ReleaseGroupRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.groupID = random.text()
@@ -653,7 +653,7 @@ extension MeteringV1.ReleaseGroupRequest: Sampled {
 }
 
 extension MeteringV1.CutRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.partitionFrom = random.unsigned()
         message.partitionTo = random.unsigned()
@@ -664,7 +664,7 @@ extension MeteringV1.CutRequest: Sampled {
 }
 
 extension MeteringV1.CutReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.accounts = random.unsigned()
         message.lines = random.unsigned()
@@ -675,7 +675,7 @@ extension MeteringV1.CutReply: Sampled {
 }
 
 extension MeteringV1.ExpireTermsRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.through = random.signed()
         return message
@@ -683,7 +683,7 @@ extension MeteringV1.ExpireTermsRequest: Sampled {
 }
 
 extension MeteringV1.ExpireTermsReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.groupIDs.append(random.text()) }
         return message
@@ -691,7 +691,7 @@ extension MeteringV1.ExpireTermsReply: Sampled {
 }
 
 extension MeteringV1.NextDueRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.after = random.signed()
         return message
@@ -699,7 +699,7 @@ extension MeteringV1.NextDueRequest: Sampled {
 }
 
 extension MeteringV1.NextDueReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.cutAt = random.signed()
         message.expiryAt = random.signed()
@@ -708,14 +708,14 @@ extension MeteringV1.NextDueReply: Sampled {
 }
 
 extension MeteringV1.CutStatusRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         let message = Self()
         return message
     }
 }
 
 extension MeteringV1.CutStatusReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.accountsDue = random.unsigned()
         message.oldestCursor = random.signed()
@@ -725,7 +725,7 @@ extension MeteringV1.CutStatusReply: Sampled {
 }
 
 extension MeteringV1.AuditTimelinesRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.afterAccount = random.text()
         message.partitionFrom = random.unsigned()
@@ -735,7 +735,7 @@ extension MeteringV1.AuditTimelinesRequest: Sampled {
 }
 
 extension MeteringV1.BilledSegment: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.accountID = random.text()
         message.groupID = random.text()
@@ -748,7 +748,7 @@ extension MeteringV1.BilledSegment: Sampled {
 }
 
 extension MeteringV1.AuditTimelinesReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.findings.append(CommonV1.AuditFinding.sample(&random)) }
         for _ in 0..<random.below(4) { message.segments.append(MeteringV1.BilledSegment.sample(&random)) }
@@ -759,7 +759,7 @@ extension MeteringV1.AuditTimelinesReply: Sampled {
 }
 
 extension OrderV1.Account: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.accountID = random.text()
         message.name = random.text()
@@ -775,7 +775,7 @@ extension OrderV1.Account: Sampled {
 }
 
 extension OrderV1.OpenAccountRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.name = random.text()
         return message
@@ -783,14 +783,14 @@ extension OrderV1.OpenAccountRequest: Sampled {
 }
 
 extension OrderV1.GetAccountRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         let message = Self()
         return message
     }
 }
 
 extension OrderV1.AccountReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.account = OrderV1.Account.sample(&random) }
         return message
@@ -798,7 +798,7 @@ extension OrderV1.AccountReply: Sampled {
 }
 
 extension OrderV1.ListAccountsRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.cursor = random.text()
         message.limit = random.unsigned()
@@ -807,7 +807,7 @@ extension OrderV1.ListAccountsRequest: Sampled {
 }
 
 extension OrderV1.ListAccountsReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.accounts.append(OrderV1.Account.sample(&random)) }
         message.nextCursor = random.text()
@@ -816,7 +816,7 @@ extension OrderV1.ListAccountsReply: Sampled {
 }
 
 extension OrderV1.TopUpRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.amountMicros = random.signed()
         message.reference = random.text()
@@ -825,7 +825,7 @@ extension OrderV1.TopUpRequest: Sampled {
 }
 
 extension OrderV1.TopUpReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.account = OrderV1.Account.sample(&random) }
         if random.below(2) == 1 { message.payment = OrderV1.Payment.sample(&random) }
@@ -835,7 +835,7 @@ extension OrderV1.TopUpReply: Sampled {
 }
 
 extension OrderV1.LedgerEntry: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.ledgerAccount = random.enumeration()
         message.amountMicros = random.signed()
@@ -844,7 +844,7 @@ extension OrderV1.LedgerEntry: Sampled {
 }
 
 extension OrderV1.LedgerTransaction: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.sequence = random.signed()
         message.at = random.signed()
@@ -858,7 +858,7 @@ extension OrderV1.LedgerTransaction: Sampled {
 }
 
 extension OrderV1.ListStatementRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.afterSequence = random.signed()
         message.limit = random.unsigned()
@@ -867,7 +867,7 @@ extension OrderV1.ListStatementRequest: Sampled {
 }
 
 extension OrderV1.ListStatementReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.transactions.append(OrderV1.LedgerTransaction.sample(&random)) }
         message.nextSequence = random.signed()
@@ -876,7 +876,7 @@ extension OrderV1.ListStatementReply: Sampled {
 }
 
 extension OrderV1.Payment: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.paymentID = random.text()
         message.accountID = random.text()
@@ -891,7 +891,7 @@ extension OrderV1.Payment: Sampled {
 }
 
 extension OrderV1.RegisterPaymentRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.orderID = random.text()
         message.reference = random.text()
@@ -900,7 +900,7 @@ extension OrderV1.RegisterPaymentRequest: Sampled {
 }
 
 extension OrderV1.ConfirmPaymentRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.reference = random.text()
         return message
@@ -908,7 +908,7 @@ extension OrderV1.ConfirmPaymentRequest: Sampled {
 }
 
 extension OrderV1.ReturnPaymentRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.paymentID = random.text()
         return message
@@ -916,7 +916,7 @@ extension OrderV1.ReturnPaymentRequest: Sampled {
 }
 
 extension OrderV1.PaymentReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.payment = OrderV1.Payment.sample(&random) }
         if random.below(2) == 1 { message.account = OrderV1.Account.sample(&random) }
@@ -925,7 +925,7 @@ extension OrderV1.PaymentReply: Sampled {
 }
 
 extension OrderV1.ListPaymentsRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.statuses.append(random.enumeration()) }
         message.cursor = random.text()
@@ -935,7 +935,7 @@ extension OrderV1.ListPaymentsRequest: Sampled {
 }
 
 extension OrderV1.ListPaymentsReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.payments.append(OrderV1.Payment.sample(&random)) }
         message.nextCursor = random.text()
@@ -944,7 +944,7 @@ extension OrderV1.ListPaymentsReply: Sampled {
 }
 
 extension OrderV1.Order: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.orderID = random.text()
         message.accountID = random.text()
@@ -979,7 +979,7 @@ extension OrderV1.Order: Sampled {
 }
 
 extension OrderV1.PlaceOrderRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.kind = random.enumeration()
         message.groupID = random.text()
@@ -991,7 +991,7 @@ extension OrderV1.PlaceOrderRequest: Sampled {
 }
 
 extension OrderV1.CancelOrderRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.orderID = random.text()
         return message
@@ -999,7 +999,7 @@ extension OrderV1.CancelOrderRequest: Sampled {
 }
 
 extension OrderV1.GetOrderRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.orderID = random.text()
         return message
@@ -1007,7 +1007,7 @@ extension OrderV1.GetOrderRequest: Sampled {
 }
 
 extension OrderV1.OrderReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.order = OrderV1.Order.sample(&random) }
         return message
@@ -1015,7 +1015,7 @@ extension OrderV1.OrderReply: Sampled {
 }
 
 extension OrderV1.ListOrdersRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.statuses.append(random.enumeration()) }
         message.groupID = random.text()
@@ -1026,7 +1026,7 @@ extension OrderV1.ListOrdersRequest: Sampled {
 }
 
 extension OrderV1.ListOrdersReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.orders.append(OrderV1.Order.sample(&random)) }
         message.nextCursor = random.text()
@@ -1036,7 +1036,7 @@ extension OrderV1.ListOrdersReply: Sampled {
 }
 
 extension OrderV1.ExpireOrdersRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.through = random.signed()
         return message
@@ -1044,7 +1044,7 @@ extension OrderV1.ExpireOrdersRequest: Sampled {
 }
 
 extension OrderV1.ExpireOrdersReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.orderIDs.append(random.text()) }
         return message
@@ -1052,7 +1052,7 @@ extension OrderV1.ExpireOrdersReply: Sampled {
 }
 
 extension OrderV1.NextDueRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.after = random.signed()
         return message
@@ -1060,7 +1060,7 @@ extension OrderV1.NextDueRequest: Sampled {
 }
 
 extension OrderV1.NextDueReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.orderDeadlineAt = random.signed()
         return message
@@ -1068,7 +1068,7 @@ extension OrderV1.NextDueReply: Sampled {
 }
 
 extension OrderV1.PayOrderRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.orderID = random.text()
@@ -1079,7 +1079,7 @@ extension OrderV1.PayOrderRequest: Sampled {
 }
 
 extension OrderV1.CancelUnpaidRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.groupID = random.text()
@@ -1088,7 +1088,7 @@ extension OrderV1.CancelUnpaidRequest: Sampled {
 }
 
 extension OrderV1.CancelUnpaidReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.orderIDs.append(random.text()) }
         return message
@@ -1096,7 +1096,7 @@ extension OrderV1.CancelUnpaidReply: Sampled {
 }
 
 extension OrderV1.RefundInFullRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.orderID = random.text()
@@ -1106,7 +1106,7 @@ extension OrderV1.RefundInFullRequest: Sampled {
 }
 
 extension OrderV1.RefundLine: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.orderID = random.text()
         message.amountMicros = random.signed()
@@ -1115,7 +1115,7 @@ extension OrderV1.RefundLine: Sampled {
 }
 
 extension OrderV1.PostRefundRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.refundID = random.text()
@@ -1127,7 +1127,7 @@ extension OrderV1.PostRefundRequest: Sampled {
 }
 
 extension OrderV1.RefundPostedReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.refundID = random.text()
         message.amountMicros = random.signed()
@@ -1140,7 +1140,7 @@ extension OrderV1.RefundPostedReply: Sampled {
 }
 
 extension OrderV1.ConfirmRefundRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.refundID = random.text()
         return message
@@ -1148,7 +1148,7 @@ extension OrderV1.ConfirmRefundRequest: Sampled {
 }
 
 extension OrderV1.UsageResource: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.accountID = random.text()
         message.resourceID = random.text()
@@ -1164,7 +1164,7 @@ extension OrderV1.UsageResource: Sampled {
 }
 
 extension OrderV1.PostUsageRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.cutAt = random.signed()
         for _ in 0..<random.below(4) { message.resources.append(OrderV1.UsageResource.sample(&random)) }
@@ -1179,7 +1179,7 @@ extension OrderV1.PostUsageRequest: Sampled {
 }
 
 extension OrderV1.PostUsageReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.posted = random.unsigned()
         message.repeatedLines = random.unsigned()
@@ -1189,7 +1189,7 @@ extension OrderV1.PostUsageReply: Sampled {
 }
 
 extension OrderV1.ListBillRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.start = random.signed()
         message.end = random.signed()
@@ -1207,7 +1207,7 @@ extension OrderV1.ListBillRequest: Sampled {
 }
 
 extension OrderV1.BillLine: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.lineID = random.text()
         message.accountID = random.text()
@@ -1246,7 +1246,7 @@ extension OrderV1.BillLine: Sampled {
 }
 
 extension OrderV1.ListBillReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.lines.append(OrderV1.BillLine.sample(&random)) }
         if random.below(2) == 1 { message.total = OrderV1.BillLine.sample(&random) }
@@ -1256,7 +1256,7 @@ extension OrderV1.ListBillReply: Sampled {
 }
 
 extension OrderV1.AuditMoneyRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.afterAccount = random.text()
         message.partitionFrom = random.unsigned()
@@ -1266,7 +1266,7 @@ extension OrderV1.AuditMoneyRequest: Sampled {
 }
 
 extension OrderV1.AuditMoneyReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.findings.append(CommonV1.AuditFinding.sample(&random)) }
         message.nextAccount = random.text()
@@ -1276,7 +1276,7 @@ extension OrderV1.AuditMoneyReply: Sampled {
 }
 
 extension OrderV1.AuditCoverageRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.accountID = random.text()
         message.afterGroup = random.text()
@@ -1285,7 +1285,7 @@ extension OrderV1.AuditCoverageRequest: Sampled {
 }
 
 extension OrderV1.Coverage: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.groupID = random.text()
         message.billingMethod = random.enumeration()
@@ -1298,7 +1298,7 @@ extension OrderV1.Coverage: Sampled {
 }
 
 extension OrderV1.AuditCoverageReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.coverages.append(OrderV1.Coverage.sample(&random)) }
         message.nextGroup = random.text()
@@ -1307,7 +1307,7 @@ extension OrderV1.AuditCoverageReply: Sampled {
 }
 
 extension PricingV1.ListPricesRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.at = random.signed()
         return message
@@ -1315,7 +1315,7 @@ extension PricingV1.ListPricesRequest: Sampled {
 }
 
 extension PricingV1.ListPricesReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.version = random.unsigned()
         message.effectiveAt = random.signed()
@@ -1327,7 +1327,7 @@ extension PricingV1.ListPricesReply: Sampled {
 }
 
 extension PricingV1.Specification: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.edition = random.text()
         message.specification = random.text()
@@ -1340,7 +1340,7 @@ extension PricingV1.Specification: Sampled {
 }
 
 extension PricingV1.RegionalPrice: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.regionClass = random.enumeration()
         message.monthlyNanos = random.signed()
@@ -1350,7 +1350,7 @@ extension PricingV1.RegionalPrice: Sampled {
 }
 
 extension PricingV1.Region: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.region = random.text()
         message.name = random.text()
@@ -1360,7 +1360,7 @@ extension PricingV1.Region: Sampled {
 }
 
 extension PricingV1.TermDiscount: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.months = random.unsigned()
         message.factorMillionths = random.unsigned()
@@ -1369,7 +1369,7 @@ extension PricingV1.TermDiscount: Sampled {
 }
 
 extension PricingV1.QuoteRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.specification = random.text()
         message.region = random.text()
@@ -1381,7 +1381,7 @@ extension PricingV1.QuoteRequest: Sampled {
 }
 
 extension PricingV1.QuoteReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.specification = random.text()
         message.region = random.text()
@@ -1408,7 +1408,7 @@ extension PricingV1.QuoteReply: Sampled {
 }
 
 extension PricingV1.RatedResource: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.specification = random.text()
         message.region = random.text()
@@ -1419,7 +1419,7 @@ extension PricingV1.RatedResource: Sampled {
 }
 
 extension PricingV1.RateRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.resources.append(PricingV1.RatedResource.sample(&random)) }
         for _ in 0..<random.below(4) { message.resource.append(random.unsigned()) }
@@ -1430,7 +1430,7 @@ extension PricingV1.RateRequest: Sampled {
 }
 
 extension PricingV1.AppliedPrice: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.priceListVersion = random.unsigned()
         message.hourlyNanos = random.signed()
@@ -1439,7 +1439,7 @@ extension PricingV1.AppliedPrice: Sampled {
 }
 
 extension PricingV1.RateReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.prices.append(PricingV1.AppliedPrice.sample(&random)) }
         for _ in 0..<random.below(4) { message.slice.append(random.unsigned()) }
@@ -1452,7 +1452,7 @@ extension PricingV1.RateReply: Sampled {
 }
 
 extension PricingV1.PaidTerm: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.orderID = random.text()
         message.specification = random.text()
@@ -1467,7 +1467,7 @@ extension PricingV1.PaidTerm: Sampled {
 }
 
 extension PricingV1.ConsumedRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.at = random.signed()
         for _ in 0..<random.below(4) { message.terms.append(PricingV1.PaidTerm.sample(&random)) }
@@ -1476,7 +1476,7 @@ extension PricingV1.ConsumedRequest: Sampled {
 }
 
 extension PricingV1.ConsumedTerm: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.orderID = random.text()
         message.usedDays = random.unsigned()
@@ -1488,7 +1488,7 @@ extension PricingV1.ConsumedTerm: Sampled {
 }
 
 extension PricingV1.ConsumedReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.terms.append(PricingV1.ConsumedTerm.sample(&random)) }
         return message
@@ -1496,7 +1496,7 @@ extension PricingV1.ConsumedReply: Sampled {
 }
 
 extension RefundV1.RefundedOrder: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.orderID = random.text()
         message.cashPaidMicros = random.signed()
@@ -1509,7 +1509,7 @@ extension RefundV1.RefundedOrder: Sampled {
 }
 
 extension RefundV1.Refund: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.refundID = random.text()
         message.accountID = random.text()
@@ -1528,7 +1528,7 @@ extension RefundV1.Refund: Sampled {
 }
 
 extension RefundV1.QuoteRefundRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.group = MeteringV1.InstanceGroup.sample(&random) }
         return message
@@ -1536,7 +1536,7 @@ extension RefundV1.QuoteRefundRequest: Sampled {
 }
 
 extension RefundV1.QuoteRefundReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.groupID = random.text()
         message.at = random.signed()
@@ -1551,7 +1551,7 @@ extension RefundV1.QuoteRefundReply: Sampled {
 }
 
 extension RefundV1.OpenRefundRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.refundID = random.text()
@@ -1562,7 +1562,7 @@ extension RefundV1.OpenRefundRequest: Sampled {
 }
 
 extension RefundV1.PayRefundRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.refundID = random.text()
@@ -1571,7 +1571,7 @@ extension RefundV1.PayRefundRequest: Sampled {
 }
 
 extension RefundV1.CloseRefundRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.refundID = random.text()
@@ -1580,7 +1580,7 @@ extension RefundV1.CloseRefundRequest: Sampled {
 }
 
 extension RefundV1.GetRefundRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.refundID = random.text()
         return message
@@ -1588,7 +1588,7 @@ extension RefundV1.GetRefundRequest: Sampled {
 }
 
 extension RefundV1.RefundReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.refund = RefundV1.Refund.sample(&random) }
         return message
@@ -1596,7 +1596,7 @@ extension RefundV1.RefundReply: Sampled {
 }
 
 extension RefundV1.ListRefundsRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.groupID = random.text()
         message.cursor = random.text()
@@ -1606,7 +1606,7 @@ extension RefundV1.ListRefundsRequest: Sampled {
 }
 
 extension RefundV1.ListRefundsReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.refunds.append(RefundV1.Refund.sample(&random)) }
         message.nextCursor = random.text()
@@ -1615,7 +1615,7 @@ extension RefundV1.ListRefundsReply: Sampled {
 }
 
 extension RefundV1.ConfirmRefundRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.refundID = random.text()
         return message
@@ -1623,7 +1623,7 @@ extension RefundV1.ConfirmRefundRequest: Sampled {
 }
 
 extension RefundV1.AuditRefundsRequest: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.afterAccount = random.text()
         message.partitionFrom = random.unsigned()
@@ -1633,7 +1633,7 @@ extension RefundV1.AuditRefundsRequest: Sampled {
 }
 
 extension RefundV1.AuditRefundsReply: Sampled {
-    static func sample(_ random: inout SampleGenerator) -> Self {{
+    static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.findings.append(CommonV1.AuditFinding.sample(&random)) }
         message.nextAccount = random.text()
