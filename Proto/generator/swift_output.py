@@ -215,7 +215,6 @@ def message_coding(w, each):
     w("public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }")
     w()
     w.open("static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {")
-    # The C function returns the address of a constant.
     w(f"{each.accessor}()")
     w.close()
     w()
@@ -233,11 +232,11 @@ def message_coding(w, each):
                     binding = f"try Checked.message(c.pointee.{member.c}, \"{member.name}\", limits)"
                     if isinstance(slot, Oneof):
                         binding += f".map {{ .{member.swift}($0) }}"
-                w(f"case {member.number}: {slot.swift} = {binding}")
-            w(f"default: {slot.swift} = nil")
+                w(f"case {member.number}: {quoted(slot.swift)} = {binding}")
+            w(f"default: {quoted(slot.swift)} = nil")
             w("}")
         else:
-            w(f"{slot.swift} = {decoded(each, slot)}")
+            w(f"{quoted(slot.swift)} = {decoded(each, slot)}")
     w.close()
     w()
     arena = "arena" if any(needs_arena(field) for field in each.fields) else "_"
@@ -246,7 +245,7 @@ def message_coding(w, each):
     w("c.pointee.base.descriptor = Self.descriptor")
     for slot in each.slots:
         if isinstance(slot, Oneof):
-            w(f"switch {slot.swift} {{")
+            w(f"switch {quoted(slot.swift)} {{")
             w("case nil: break")
             for member in slot.members:
                 w(f"case .{member.swift}(let value):")
@@ -256,16 +255,16 @@ def message_coding(w, each):
                 w.depth -= 1
             w("}")
         elif slot.oneof:
-            w.open(f"if let value = {slot.swift} {{")
+            w.open(f"if let value = {quoted(slot.swift)} {{")
             assign(w, slot, "value")
             w(f"c.pointee.{slot.oneof.name}_case = .init(rawValue: {slot.number})")
             w.close()
         elif slot.message and not slot.repeated:
-            w.open(f"if let value = {slot.swift} {{")
+            w.open(f"if let value = {quoted(slot.swift)} {{")
             assign(w, slot, "value")
             w.close()
         else:
-            assign(w, slot, slot.swift)
+            assign(w, slot, quoted(slot.swift))
     w.close()
     w()
     reflection(w, each)
@@ -337,17 +336,17 @@ def reflection(w, each):
     w(f"fields.reserveCapacity({len(each.slots)})")
     for slot in each.slots:
         if isinstance(slot, Oneof):
-            w(f"switch {slot.swift} {{")
+            w(f"switch {quoted(slot.swift)} {{")
             w("case nil: break")
             for member in slot.members:
                 w(f"case .{member.swift}(let value): "
                   f'fields.append(("{member.name}", {reflected(member, "value")}))')
             w("}")
         elif slot.repeated:
-            w(f'fields.append(("{slot.name}", .list({slot.swift}.map {{ {reflected(slot, "$0")} }})))')
+            w(f'fields.append(("{slot.name}", .list({quoted(slot.swift)}.map {{ {reflected(slot, "$0")} }})))')
         elif slot.oneof or slot.message:
-            w(f'if let value = {slot.swift} {{ fields.append(("{slot.name}", {reflected(slot, "value")})) }}')
+            w(f'if let value = {quoted(slot.swift)} {{ fields.append(("{slot.name}", {reflected(slot, "value")})) }}')
         else:
-            w(f'fields.append(("{slot.name}", {reflected(slot, slot.swift)}))')
+            w(f'fields.append(("{slot.name}", {reflected(slot, quoted(slot.swift))}))')
     w("return fields")
     w.close()

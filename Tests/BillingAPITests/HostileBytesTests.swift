@@ -206,7 +206,7 @@ struct Wire {
             groups: (1...30).map { MeteringV1.InstanceGroup.sample(seed: $0) }, nextCursor: "next")
         let bytes = reply.encoded()
         var accepted = 0
-        for cap in stride(from: 0, through: 32 << 10, by: 64) {
+        for cap in stride(from: 0, through: 64 << 10, by: 64) {
             let limits = WireLimits(messageBytes: 1 << 20, items: 256, arenaBytes: cap)
             do throws(RPCError) {
                 #expect(try MeteringV1.ListGroupsReply(wire: bytes, limits: limits) == reply)
