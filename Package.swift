@@ -107,6 +107,7 @@ let targets: [Target] = [
     .target(name: "BillingTestKit", dependencies: ["BillingCore", "RPC", "Storage"], swiftSettings: settings),
 
     tests("BillingCoreTests", ["BillingCore", "BillingTestKit"]),
+    tests("HouseTests", []),
     tests("StorageContractTests", ["BillingCore", "BillingTestKit", "RPC", "Storage"]),
     tests("BillingAPITests", ["BillingAPI", "BillingCore", "RPC"]),
 ]
