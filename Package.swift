@@ -110,6 +110,10 @@ let targets: [Target] = [
     tests("HouseTests", []),
     tests("StorageContractTests", ["BillingCore", "BillingTestKit", "RPC", "Storage"]),
     tests("BillingAPITests", ["BillingAPI", "BillingCore", "RPC"]),
+    tests("RPCTests", ["BillingCore", "BillingTestKit", "RPC"]),
+    tests(
+        "TransportContractTests",
+        ["BillingCore", "BillingTestKit", "CZeroMQ", "RPC", "RPCZeroMQ", .product(name: "Logging", package: "swift-log")]),
 ]
 
 let package = Package(name: "billing", products: products, dependencies: dependencies, targets: targets)

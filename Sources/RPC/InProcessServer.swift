@@ -1,0 +1,118 @@
+import BillingCore
+public import Logging
+import Synchronization
+
+/// Answers calls from within the process. Requests and replies pass through the records of the wire, so a service
+/// behaves here as it does over ZeroMQ.
+public final class InProcessServer: Sendable {
+    private let machine: Mutex<ServerMachine>
+    private let bootID: UInt64
+    private let logger: Logger
+
+    /// - Parameter bootID: tells two lives of a server apart; random unless a test needs to know it.
+    public init(
+        router: Router, admission: Admission = Admission(), bootID: UInt64 = .random(in: 1 ... .max),
+        logger: Logger = Logger(label: "rpc")
+    ) {
+        machine = Mutex(ServerMachine(router: router, admission: admission))
+        self.bootID = bootID
+        self.logger = logger
+    }
+
+    public var statistics: ServerStatistics { machine.withLock { $0.statistics } }
+
+    /// Refuses further calls with "server.draining"; those in flight are finished.
+    public func drain() { machine.withLock { $0.isDraining = true } }
+
+    /// Answers each record of `message`. An answer that need not be waited for is given before this returns.
+    func receive(
+        _ message: UnsafeRawBufferPointer, from peer: Peer, reply: @escaping @Sendable ([UInt8]) -> Void
+    ) {
+        machine.withLock { $0.statistics.messagesReceived += 1 }
+        var reader = RecordReader(message)
+        while true {
+            do throws(RecordFault) {
+                guard let record = try reader.next() else { return }
+                guard record.header.kind == .request else { throw RecordFault(.wrongKind, nil) }
+                answer(record, from: peer, reply)
+            } catch {
+                machine.withLock { $0.statistics.malformed += 1 }
+                logger.notice("a call cannot be read", metadata: [LogKey.cause: "\(error.text)"])
+                guard let origin = error.origin, origin.kind == .request else { continue }
+                var header = RecordHeader(.request)
+                (header.methodID, header.callID) = (origin.methodID, origin.callID)
+                finish(.failure(error.rpcError), header, .standard, reply)
+            }
+        }
+    }
+
+    private func answer(_ record: Record, from peer: Peer, _ reply: @escaping @Sendable ([UInt8]) -> Void) {
+        let header = record.header
+        let inFlightOfPeer = peer.inFlight.load(ordering: .relaxed)
+        let verdict = machine.withLock {
+            $0.received(record, from: .local, inFlightOfPeer: inFlightOfPeer, at: .now)
+        }
+        switch verdict {
+        case .refuse(let error):
+            finish(.failure(error), header, .standard, reply)
+        case .answer(let handler, let context):
+            let answer = Result { try handler(record.body, context) }.mapError { failure($0, header, context.method) }
+            finish(answer, header, context.method.limits, reply)
+        case .start(let handler, let context):
+            do {
+                let work = try handler(record.body, context)
+                peer.inFlight.add(1, ordering: .relaxed)
+                Task {
+                    let answer: Result<Router.ErasedResponse, RPCError>
+                    do { answer = .success(try await work()) } catch {
+                        answer = .failure(self.failure(error, header, context.method))
+                    }
+                    peer.inFlight.subtract(1, ordering: .relaxed)
+                    self.machine.withLock { $0.finished() }
+                    self.finish(answer, header, context.method.limits, reply)
+                }
+            } catch {
+                machine.withLock { $0.finished() }
+                finish(.failure(failure(error, header, context.method)), header, .standard, reply)
+            }
+        }
+    }
+
+    private func failure(_ error: any Error, _ header: RecordHeader, _ method: MethodDescriptor) -> RPCError {
+        if !RPCError.isTellable(error) {
+            machine.withLock { $0.statistics.internalErrors += 1 }
+            logger.logFailure(error, header, method)
+        }
+        return RPCError(error, callID: header.callID)
+    }
+
+    private func finish(
+        _ answer: Result<Router.ErasedResponse, RPCError>, _ header: RecordHeader, _ limits: WireLimits,
+        _ reply: @Sendable ([UInt8]) -> Void
+    ) {
+        var outbox = Outbox()
+        outbox.append(answer, to: header, limits: limits, bootID: bootID)
+        machine.withLock {
+            $0.statistics.replies += 1
+            $0.statistics.messagesSent += 1
+        }
+        outbox.takeMessages { bytes, _ in reply(Array(bytes)) }
+    }
+
+    /// One client, whose calls in flight are counted together.
+    final class Peer: Sendable {
+        let inFlight = Atomic<Int>(0)
+    }
+}
+
+extension Logger {
+    /// Writes what a caller is not told.
+    package func logFailure(_ error: any Error, _ header: RecordHeader, _ method: MethodDescriptor) {
+        self.error(
+            "a handler failed",
+            metadata: [
+                LogKey.callID: "\(String(header.callID, radix: 16))", LogKey.method: "\(method.name)",
+                LogKey.error: "\(error)",
+            ])
+    }
+}

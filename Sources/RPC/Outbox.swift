@@ -1,0 +1,85 @@
+import BillingCore
+
+/// The replies that wait for one peer, written behind each other and cut into messages: what is ready together travels
+/// together (Proto/README.md, "Coalescing"). Records are never split; one that exceeds the size of a shared message
+/// travels alone.
+package struct Outbox: ~Copyable {
+    /// Bytes of a message that holds more than one record: what every peer accepts.
+    package static let sharedMessageBytes = WireLimits.standard.messageBytes
+    /// Memory above this is given back when the box is emptied.
+    private static let keptBytes = 256 << 10
+
+    /// A finished message: its bytes in the buffer, and how many records it has.
+    private struct Cut {
+        var end: Int
+        var records: Int
+    }
+
+    private var buffer = WireBuffer(capacity: 4096)
+    private var cuts: [Cut] = []
+    private var openStart = 0
+    private var openRecords = 0
+
+    package init() {}
+
+    package var isEmpty: Bool { buffer.count == 0 }
+
+    /// Adds the answer to a request.
+    /// - Returns: what is told to the peer in its stead when the answer is larger than the method allows; else `nil`.
+    @discardableResult
+    package mutating func append(
+        _ answer: Result<Router.ErasedResponse, RPCError>, to request: RecordHeader, limits: WireLimits, bootID: UInt64
+    ) -> RPCError? {
+        var header = RecordHeader(.reply)
+        header.methodID = request.methodID
+        header.callID = request.callID
+        header.traceID = request.traceID
+        header.epoch = request.epoch
+        header.bootID = bootID
+        let start = buffer.count
+        switch answer {
+        case .success(let response):
+            header.isReplay = response.isReplay
+            header.effectiveAtMilliseconds = response.effectiveAt?.milliseconds ?? 0
+            buffer.appendRecord(header) { response.message.encode(into: &$0) }
+            let size = buffer.count - start
+            guard size > limits.messageBytes else { break }
+            buffer.truncate(to: start)
+            let error = RPCError(
+                .outOfRange, "call.reply_too_large",
+                "The answer takes \(size) bytes and this method allows \(limits.messageBytes); ask for less at a time.")
+            append(.failure(error), to: request, limits: limits, bootID: bootID)
+            return error
+        case .failure(let error):
+            header.status = error.status.rawValue
+            header.isReplay = error.isReplay
+            header.retryAfterMilliseconds = error.retryAfterMilliseconds
+            buffer.appendRecord(header) { ErrorBody(error).encode(into: &$0) }
+        }
+        if openRecords > 0, buffer.count - openStart > Self.sharedMessageBytes { cut(at: start) }
+        openRecords += 1
+        return nil
+    }
+
+    private mutating func cut(at end: Int) {
+        cuts.append(Cut(end: end, records: openRecords))
+        openStart = end
+        openRecords = 0
+    }
+
+    /// Lends each message in order with the number of its records, and empties the box.
+    package mutating func takeMessages(_ body: (UnsafeRawBufferPointer, _ records: Int) -> Void) {
+        guard buffer.count > 0 else { return }
+        cut(at: buffer.count)
+        buffer.withUnsafeBytes { bytes in
+            var start = 0
+            for cut in cuts {
+                body(UnsafeRawBufferPointer(rebasing: bytes[start..<cut.end]), cut.records)
+                start = cut.end
+            }
+        }
+        cuts.removeAll(keepingCapacity: true)
+        openStart = 0
+        if buffer.count > Self.keptBytes { buffer = WireBuffer(capacity: 4096) } else { buffer.truncate(to: 0) }
+    }
+}

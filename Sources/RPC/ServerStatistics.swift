@@ -1,0 +1,31 @@
+/// What a server has seen since it started, as `Health` reports it.
+public struct ServerStatistics: Hashable, Sendable {
+    /// ZeroMQ messages received and sent; each holds one or more records.
+    public var messagesReceived: UInt64 = 0
+    public var messagesSent: UInt64 = 0
+    /// Records received that could be read.
+    public var calls: UInt64 = 0
+    /// Answers that were given to the transport, refusals among them.
+    public var replies: UInt64 = 0
+    /// Refused because too much was in flight.
+    public var overloaded: UInt64 = 0
+    /// Refused because the server is about to stop.
+    public var drained: UInt64 = 0
+    /// Messages and records that could not be read.
+    public var malformed: UInt64 = 0
+    public var unknownMethods: UInt64 = 0
+    /// Not started, the caller having given up.
+    public var expired: UInt64 = 0
+    /// Requests above their method's limit.
+    public var tooLarge: UInt64 = 0
+    /// Handlers that failed with an error that is none of ours.
+    public var internalErrors: UInt64 = 0
+    /// Answers that did not reach their peer: it was gone, or did not read.
+    public var droppedReplies: UInt64 = 0
+    /// Connections that ended, for whatever reason, a message above the socket's limit among them.
+    public var disconnections: UInt64 = 0
+    /// Calls whose handlers wait at the moment.
+    public var inFlight: Int = 0
+
+    public init() {}
+}

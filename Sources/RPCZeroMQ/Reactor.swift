@@ -1,0 +1,270 @@
+import BillingCore
+import CZeroMQ
+import Glibc
+public import Logging
+public import RPC
+import Synchronization
+
+/// A thread that owns sockets for life, and a Swift executor. Tasks that prefer it run where their sockets are, so a
+/// reply reaches the task that waits for it, or leaves the process, without a change of threads.
+///
+/// One turn reads every readable socket in a burst, runs what became runnable, and sends everything that is ready in one
+/// go. Between turns it sleeps in `zmq_poll`; other threads wake it through an eventfd, and only if it sleeps.
+public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
+    // `@unchecked`: what other threads touch is the inbox, behind a mutex, and `let`s. All other properties are touched
+    // by the reactor's thread alone, which `run` enters first and last; `preconditionOnThread` guards the entrances.
+
+    private enum Errand {
+        case job(UnownedJob)
+        case work(@Sendable () -> Void)
+    }
+
+    private struct Inbox {
+        var errands: [Errand] = []
+        /// Whether the thread sleeps or is about to, so that whoever adds an errand must wake it.
+        var isSleeping = false
+        var isClosed = false
+        var stopWaiters: [UnsafeContinuation<Void, Never>] = []
+    }
+
+    let logger: Logger
+    private let name: String
+    private let inbox = Mutex(Inbox())
+    private let wakeDescriptor: Int32
+    private let threadID = Atomic<UInt>(0)
+
+    // The reactor's thread alone:
+    private(set) var context: ZeroMQContext?
+    private var sockets: [any ReactorSocket] = []
+    private var localJobs: [UnownedJob] = []
+    private var runningJobs: [UnownedJob] = []
+    private var takenErrands: [Errand] = []
+    private var pollItems: [zmq_pollitem_t] = []
+    private var isStopping = false
+    /// The monotonic clock at the last turn.
+    private(set) var now = ContinuousClock.now
+
+    /// Starts a thread.
+    /// - Parameter name: shown by the system's tools, up to 15 bytes of it.
+    /// - Throws: `RPCError` "call.no_resources".
+    public static func start(
+        name: String = "reactor", logger: Logger = Logger(label: "rpc")
+    ) throws(RPCError) -> Reactor {
+        let reactor = try Reactor(name: name, logger: logger)
+        // The thread holds the reactor until it ends.
+        let held = Unmanaged.passRetained(reactor)
+        var thread = pthread_t()
+        let status = pthread_create(&thread, nil, { reactorThread($0) }, held.toOpaque())
+        guard status == 0 else {
+            held.release()
+            throw RPCError(.resourceExhausted, "call.no_resources", "The system refuses a thread, code \(status).")
+        }
+        pthread_detach(thread)
+        return reactor
+    }
+
+    private init(name: String, logger: Logger) throws(RPCError) {
+        var logger = logger
+        logger[metadataKey: LogKey.reactor] = "\(name)"
+        self.logger = logger
+        self.name = name
+        wakeDescriptor = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
+        guard wakeDescriptor >= 0 else {
+            throw RPCError(.resourceExhausted, "call.no_resources", "The system refuses an event descriptor.")
+        }
+        context = try ZeroMQContext()
+    }
+
+    deinit { close(wakeDescriptor) }
+
+    /// Closes all sockets, ends the thread, and returns when it has ended. Servers are better shut down first, so that
+    /// their calls are finished. Safe to repeat; never called from the reactor's own tasks.
+    public func stop() async {
+        await withUnsafeContinuation { continuation in
+            let isClosed = inbox.withLock { inbox in
+                if !inbox.isClosed { inbox.stopWaiters.append(continuation) }
+                return inbox.isClosed
+            }
+            if isClosed { continuation.resume() } else { submit { self.isStopping = true } }
+        }
+    }
+
+    // MARK: Executor
+
+    public func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        if isOnThread {
+            localJobs.append(job)
+        } else if !post(.job(job)) {
+            // The thread has ended; what is left of its tasks ends on the default pool.
+            globalConcurrentExecutor.enqueue(job)
+        }
+    }
+
+    public func checkIsolated() { preconditionOnThread() }
+
+    var isOnThread: Bool { threadID.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+    func preconditionOnThread() { precondition(isOnThread, "touched off the reactor's thread") }
+
+    /// Runs `work` on the thread: at once when called there.
+    /// - Returns: `false` if the reactor has stopped.
+    @discardableResult
+    func submit(_ work: @escaping @Sendable () -> Void) -> Bool {
+        if isOnThread {
+            work()
+            return true
+        }
+        return post(.work(work))
+    }
+
+    private func post(_ errand: Errand) -> Bool {
+        let (accepted, mustWake) = inbox.withLock { inbox in
+            guard !inbox.isClosed else { return (false, false) }
+            inbox.errands.append(errand)
+            let mustWake = inbox.isSleeping
+            inbox.isSleeping = false
+            return (true, mustWake)
+        }
+        if mustWake { eventfd_write(wakeDescriptor, 1) }
+        return accepted
+    }
+
+    // MARK: The thread
+
+    func add(_ socket: any ReactorSocket) {
+        preconditionOnThread()
+        sockets.append(socket)
+    }
+
+    func remove(_ socket: any ReactorSocket) {
+        preconditionOnThread()
+        sockets.removeAll { $0 === socket }
+    }
+
+    fileprivate func run() {
+        threadID.store(UInt(pthread_self()), ordering: .relaxed)
+        name_this_thread(name)
+        while !isStopping { turn() }
+        for socket in sockets { socket.close() }
+        runJobs()
+        sockets = []
+        context = nil
+        let (left, waiters) = inbox.withLock { inbox in
+            inbox.isClosed = true
+            defer { (inbox.errands, inbox.stopWaiters) = ([], []) }
+            return (inbox.errands, inbox.stopWaiters)
+        }
+        for errand in left { run(errand) }
+        runJobs()
+        threadID.store(0, ordering: .relaxed)
+        for waiter in waiters { waiter.resume() }
+    }
+
+    private func turn() {
+        now = ContinuousClock.now
+        var isBusy = false
+        let sockets = sockets
+        for socket in sockets where socket.receive() { isBusy = true }
+        runJobs()
+        takeErrands()
+        runJobs()
+        for socket in sockets {
+            socket.readEvents()
+            if socket.nextWake <= now { socket.tick() }
+        }
+        runJobs()
+        for socket in self.sockets { socket.flush() }
+        guard !isBusy, localJobs.isEmpty, !isStopping, armForSleep() else { return }
+        sleep()
+    }
+
+    private func runJobs() {
+        while !localJobs.isEmpty {
+            swap(&localJobs, &runningJobs)
+            for job in runningJobs { job.runSynchronously(on: asUnownedTaskExecutor()) }
+            runningJobs.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private func takeErrands() {
+        inbox.withLock { swap(&$0.errands, &takenErrands) }
+        for errand in takenErrands { run(errand) }
+        takenErrands.removeAll(keepingCapacity: true)
+    }
+
+    private func run(_ errand: Errand) {
+        switch errand {
+        case .job(let job): job.runSynchronously(on: asUnownedTaskExecutor())
+        case .work(let work): work()
+        }
+    }
+
+    /// Whether nothing has come in meanwhile; from then on who adds something wakes us.
+    private func armForSleep() -> Bool {
+        inbox.withLock { inbox in
+            inbox.isSleeping = inbox.errands.isEmpty
+            return inbox.isSleeping
+        }
+    }
+
+    private func sleep() {
+        pollItems.removeAll(keepingCapacity: true)
+        pollItems.append(zmq_pollitem_t(socket: nil, fd: wakeDescriptor, events: Int16(ZMQ_POLLIN), revents: 0))
+        var wake: ContinuousClock.Instant?
+        for socket in sockets {
+            let events = Int16(ZMQ_POLLIN) | (socket.waitsToWrite ? Int16(ZMQ_POLLOUT) : 0)
+            pollItems.append(zmq_pollitem_t(socket: socket.socket.handle, fd: 0, events: events, revents: 0))
+            pollItems.append(
+                zmq_pollitem_t(socket: socket.monitor.socket.handle, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0))
+            wake = min(wake ?? socket.nextWake, socket.nextWake)
+        }
+        // An interrupted sleep (EINTR) is a turn without news.
+        _ = zmq_poll(&pollItems, Int32(pollItems.count), milliseconds(until: wake))
+        inbox.withLock { $0.isSleeping = false }
+        if pollItems[0].revents != 0 {
+            var count: eventfd_t = 0
+            eventfd_read(wakeDescriptor, &count)
+        }
+    }
+
+    /// Rounded up, so that the instant has come on waking; a minute at most, which bounds what a lost event can cost.
+    private func milliseconds(until wake: ContinuousClock.Instant?) -> Int {
+        guard let wake else { return 60_000 }
+        let left = ContinuousClock.now.duration(to: wake)
+        guard left > .zero else { return 0 }
+        guard left < .seconds(60) else { return 60_000 }
+        return Int(left.components.seconds) * 1000 + Int(left.components.attoseconds / 1_000_000_000_000_000) + 1
+    }
+}
+
+/// What a reactor asks of each thing that owns a socket. Called on the reactor's thread alone.
+protocol ReactorSocket: AnyObject {
+    var socket: ZeroMQSocket { get }
+    var monitor: SocketMonitor { get }
+    /// Whether the reactor shall wake when the socket can be written to.
+    var waitsToWrite: Bool { get }
+    /// When `tick` is to be called.
+    var nextWake: ContinuousClock.Instant { get }
+
+    /// Reads a burst of messages.
+    /// - Returns: whether there may be more.
+    func receive() -> Bool
+    func readEvents()
+    func tick()
+    /// Sends what is ready.
+    func flush()
+    /// Ends everything that waits, and the socket.
+    func close()
+}
+
+extension ContinuousClock.Instant {
+    /// So late that it never comes: a hundred years from when the program first asks.
+    static let never = ContinuousClock.now.advanced(by: .seconds(3_153_600_000))
+}
+
+private func reactorThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let argument else { preconditionFailure("a reactor's thread without its reactor") }
+    Unmanaged<Reactor>.fromOpaque(argument).takeRetainedValue().run()
+    return nil
+}

@@ -1,0 +1,368 @@
+import BillingCore
+import CZeroMQ
+import DequeModule
+import Logging
+import RPC
+import Synchronization
+
+/// A server's socket and what it has in hand. Lives on its reactor's thread.
+final class ServerLoop: ReactorSocket, @unchecked Sendable {
+    // `@unchecked`: tasks that answer carry a reference, but `reply` and all else is run by the reactor's thread alone,
+    // which `answered` makes sure of. The one exception, `published`, has a mutex.
+
+    /// One client's connection.
+    final class Peer: @unchecked Sendable {
+        // `@unchecked`: as for `ServerLoop`, to which it belongs.
+        let id: RoutingID
+        var inFlight = 0
+        var outbox = Outbox()
+        /// Whether `outbox` waits to be flushed.
+        var isReady = false
+        /// Messages that the socket could not take yet.
+        var backlog: Deque<(bytes: [UInt8], records: Int)> = []
+        var backlogBytes = 0
+
+        init(_ id: RoutingID) { self.id = id }
+
+        var isIdle: Bool { inFlight == 0 && backlog.isEmpty && !isReady }
+    }
+
+    /// Messages and records that are read before others get a turn.
+    private static let burstMessages = 64
+    private static let burstRecords: UInt64 = 512
+    /// Idle peers are forgotten above this number.
+    private static let keptPeers = 1024
+    private static let backlogRetry = Duration.milliseconds(5)
+
+    let socket: ZeroMQSocket
+    let monitor: SocketMonitor
+    /// What was bound, with the port that was chosen for port 0.
+    let endpoint: String
+    /// The statistics as of the last turn.
+    let published = Mutex(ServerStatistics())
+
+    private unowned let reactor: Reactor
+    private let configuration: ZeroMQServer.Configuration
+    private let bootID: UInt64
+    private let logger: Logger
+    private var machine: ServerMachine
+    private var peers: [RoutingID: Peer] = [:]
+    private var ready: [Peer] = []
+    private var backlogged: [Peer] = []
+    /// When the backlogged peers are tried again; a router does not tell when one of them has room.
+    private var backlogWake = ContinuousClock.Instant.never
+    private var malformedLog = LogThrottle()
+    private var droppedLog = LogThrottle()
+    private let routingFrame = ZeroMQFrame()
+    private let frame = ZeroMQFrame()
+    private var isClosed = false
+    private var drainWaiters: [UnsafeContinuation<Void, Never>] = []
+    private var drainEnd: ContinuousClock.Instant?
+
+    /// - Throws: `RPCError` "server.endpoint_in_use", "server.endpoint_unusable", "call.no_resources".
+    init(
+        on reactor: Reactor, _ endpoint: Endpoint, _ router: Router, _ configuration: ZeroMQServer.Configuration,
+        bootID: UInt64
+    ) throws(RPCError) {
+        reactor.preconditionOnThread()
+        guard let context = reactor.context else { throw .stopped }
+        var logger = reactor.logger
+        logger[metadataKey: LogKey.endpoint] = "\(endpoint)"
+        self.reactor = reactor
+        self.configuration = configuration
+        self.bootID = bootID
+        machine = ServerMachine(router: router, admission: configuration.admission)
+        socket = try context.socket(.router)
+        socket.setCommonOptions()
+        socket.set(ZMQ_ROUTER_MANDATORY, 1)
+        socket.set(ZMQ_ROUTER_HANDOVER, 0)
+        socket.set(ZMQ_LINGER, 1000)
+        socket.set(ZMQ_SNDHWM, configuration.sendQueueMessages)
+        socket.set(ZMQ_RCVHWM, configuration.receiveQueueMessages)
+        socket.set(ZMQ_BACKLOG, 256)
+        socket.set(ZMQ_MAXMSGSIZE, wide: Int64(configuration.limits.messageBytes))
+        if endpoint.isIPv6 { socket.set(ZMQ_IPV6, 1) }
+        monitor = try SocketMonitor(socket, in: context, logger: logger)
+        try socket.bind(endpoint)
+        self.endpoint = socket.lastEndpoint
+        logger[metadataKey: LogKey.endpoint] = "\(socket.lastEndpoint)"
+        self.logger = logger
+        reactor.add(self)
+        logger.info("listening")
+    }
+
+    // MARK: A turn of the reactor
+
+    var waitsToWrite: Bool { false }
+
+    var nextWake: ContinuousClock.Instant { min(backlogWake, drainEnd ?? .never) }
+
+    func receive() -> Bool {
+        let callsBefore = machine.statistics.calls
+        for _ in 0..<Self.burstMessages {
+            guard !isClosed, socket.receive(into: routingFrame) else { return false }
+            receiveMessage()
+            if machine.statistics.calls - callsBefore >= Self.burstRecords { return true }
+        }
+        return true
+    }
+
+    private func receiveMessage() {
+        machine.statistics.messagesReceived += 1
+        let id = RoutingID(routingFrame.bytes)
+        guard routingFrame.hasMore, socket.receive(into: frame) else {
+            return malformed(RecordFault(.notOneFrame(frames: 0), nil), from: nil)
+        }
+        if frame.hasMore {
+            let extra = socket.drainFrames(after: frame)
+            return malformed(RecordFault(.notOneFrame(frames: 1 + extra), nil), from: nil)
+        }
+        guard let id else {
+            return malformed(RecordFault(.notOneFrame(frames: 1), nil), from: nil)
+        }
+        let peer = peer(id)
+        var reader = RecordReader(frame.bytes)
+        while true {
+            do throws(RecordFault) {
+                guard let record = try reader.next() else { return }
+                guard record.header.kind == .request else { throw RecordFault(.wrongKind, nil) }
+                answer(record, from: peer)
+            } catch {
+                malformed(error, from: peer)
+            }
+        }
+    }
+
+    private func peer(_ id: RoutingID) -> Peer {
+        if let peer = peers[id] { return peer }
+        if peers.count >= Self.keptPeers { peers = peers.filter { !$0.value.isIdle } }
+        let peer = Peer(id)
+        peers[id] = peer
+        return peer
+    }
+
+    private func answer(_ record: Record, from peer: Peer) {
+        let header = record.header
+        switch machine.received(record, from: .local, inFlightOfPeer: peer.inFlight, at: reactor.now) {
+        case .refuse(let error):
+            reply(.failure(error), to: header, .standard, peer)
+        case .answer(let handler, let context):
+            do {
+                reply(.success(try handler(record.body, context)), to: header, context.method.limits, peer)
+            } catch {
+                fail(error, header, context.method, peer)
+            }
+        case .start(let handler, let context):
+            peer.inFlight += 1
+            let work: @Sendable () async throws -> Router.ErasedResponse
+            do { work = try handler(record.body, context) } catch {
+                finished(peer)
+                return fail(error, header, context.method, peer)
+            }
+            let method = context.method
+            _ = Task.immediate(executorPreference: reactor) {
+                do { self.answered(.success(try await work()), header, method, peer) } catch {
+                    self.answered(.failure(error), header, method, peer)
+                }
+            }
+        }
+    }
+
+    private func answered(
+        _ answer: Result<Router.ErasedResponse, any Error>, _ header: RecordHeader, _ method: MethodDescriptor,
+        _ peer: Peer
+    ) {
+        // A task that prefers the reactor is on its thread here, unless the reactor has ended meanwhile.
+        reactor.submit { [self] in
+            finished(peer)
+            switch answer {
+            case .success(let response): reply(.success(response), to: header, method.limits, peer)
+            case .failure(let error): fail(error, header, method, peer)
+            }
+        }
+    }
+
+    private func finished(_ peer: Peer) {
+        peer.inFlight -= 1
+        machine.finished()
+    }
+
+    private func fail(_ error: any Error, _ header: RecordHeader, _ method: MethodDescriptor, _ peer: Peer) {
+        if !RPCError.isTellable(error) {
+            machine.statistics.internalErrors += 1
+            logger.logFailure(error, header, method)
+        }
+        reply(.failure(RPCError(error, callID: header.callID)), to: header, method.limits, peer)
+    }
+
+    private func malformed(_ fault: RecordFault, from peer: Peer?) {
+        machine.statistics.malformed += 1
+        if let suppressed = malformedLog.admit(at: reactor.now) {
+            logger.notice(
+                "a call cannot be read",
+                metadata: [LogKey.cause: "\(fault.text)", LogKey.suppressed: "\(suppressed)"])
+        }
+        guard let peer, let origin = fault.origin, origin.kind == .request else { return }
+        var header = RecordHeader(.request)
+        (header.methodID, header.callID) = (origin.methodID, origin.callID)
+        reply(.failure(fault.rpcError), to: header, .standard, peer)
+    }
+
+    private func reply(
+        _ answer: Result<Router.ErasedResponse, RPCError>, to header: RecordHeader, _ limits: WireLimits, _ peer: Peer
+    ) {
+        machine.statistics.replies += 1
+        peer.outbox.append(answer, to: header, limits: limits, bootID: bootID)
+        guard !peer.isReady else { return }
+        peer.isReady = true
+        ready.append(peer)
+    }
+
+    // MARK: Sending
+
+    func flush() {
+        for peer in ready {
+            peer.isReady = false
+            peer.outbox.takeMessages { bytes, records in
+                if !peer.backlog.isEmpty || !send(bytes, records, to: peer) { postpone(bytes, records, peer) }
+            }
+        }
+        ready.removeAll(keepingCapacity: true)
+        published.withLock { $0 = machine.statistics }
+        if drainEnd != nil, machine.statistics.inFlight == 0, backlogged.isEmpty { close() }
+    }
+
+    /// - Returns: `false` when the peer's queue is full.
+    private func send(_ bytes: UnsafeRawBufferPointer, _ records: Int, to peer: Peer) -> Bool {
+        // The first frame decides: a router takes the second one for the same peer, or drops both.
+        switch peer.id.withUnsafeBytes({ socket.send($0, more: true) }) {
+        case .wouldBlock:
+            return false
+        case .unroutable:
+            dropped(records, of: peer, "the peer is gone")
+        case .done:
+            if socket.send(bytes) == .done {
+                machine.statistics.messagesSent += 1
+            } else {
+                dropped(records, of: peer, "the peer went while it was answered")
+            }
+        }
+        return true
+    }
+
+    private func postpone(_ bytes: UnsafeRawBufferPointer, _ records: Int, _ peer: Peer) {
+        guard peer.backlogBytes + bytes.count <= configuration.backlogBytesPerPeer else {
+            return dropped(records, of: peer, "the peer does not read its replies")
+        }
+        if peer.backlog.isEmpty {
+            backlogged.append(peer)
+            backlogWake = min(backlogWake, reactor.now.advanced(by: Self.backlogRetry))
+        }
+        peer.backlog.append((Array(bytes), records))
+        peer.backlogBytes += bytes.count
+    }
+
+    private func dropped(_ records: Int, of peer: Peer, _ cause: String) {
+        machine.statistics.droppedReplies += UInt64(records)
+        if let suppressed = droppedLog.admit(at: reactor.now) {
+            logger.notice(
+                "replies dropped",
+                metadata: [
+                    LogKey.cause: "\(cause)", LogKey.peer: "\(peer.id)", LogKey.suppressed: "\(suppressed)",
+                ])
+        }
+    }
+
+    func tick() {
+        backlogged.removeAll { peer in
+            while let next = peer.backlog.first {
+                guard next.bytes.withUnsafeBytes({ send($0, next.records, to: peer) }) else { return false }
+                peer.backlogBytes -= next.bytes.count
+                peer.backlog.removeFirst()
+            }
+            return true
+        }
+        backlogWake = backlogged.isEmpty ? .never : reactor.now.advanced(by: Self.backlogRetry)
+        if let drainEnd, drainEnd <= reactor.now {
+            logger.warning(
+                "the grace period is over with calls in flight",
+                metadata: [LogKey.inFlight: "\(machine.statistics.inFlight)"])
+            close()
+        }
+    }
+
+    func readEvents() {
+        guard !isClosed else { return }
+        while let event = monitor.next() {
+            if event == .disconnected { machine.statistics.disconnections += 1 }
+        }
+    }
+
+    // MARK: The end
+
+    /// Refuses new calls and closes when those in flight are answered, or when the grace period is over.
+    func drain(_ grace: Duration, _ waiter: UnsafeContinuation<Void, Never>) {
+        guard !isClosed else { return waiter.resume() }
+        drainWaiters.append(waiter)
+        guard drainEnd == nil else { return }
+        machine.isDraining = true
+        socket.unbind(endpoint)
+        drainEnd = reactor.now.advanced(by: grace)
+        logger.info("draining", metadata: [LogKey.inFlight: "\(machine.statistics.inFlight)"])
+    }
+
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        for peer in backlogged { dropped(peer.backlog.reduce(0) { $0 + $1.records }, of: peer, "the server stops") }
+        backlogged = []
+        drainEnd = nil
+        published.withLock { $0 = machine.statistics }
+        socket.stopMonitor()
+        monitor.socket.close()
+        socket.close()
+        reactor.remove(self)
+        logger.info("stopped")
+        for waiter in drainWaiters { waiter.resume() }
+        drainWaiters = []
+    }
+}
+
+/// The id that a router gives to a connection, or that a client chose: up to 16 bytes. Clients leave the choice to us.
+struct RoutingID: Hashable, CustomStringConvertible {
+    private let low: UInt64
+    private let high: UInt64
+    private let count: Int
+
+    /// `nil` for a longer one.
+    init?(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count <= 16 else { return nil }
+        var words: (UInt64, UInt64) = (0, 0)
+        withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: bytes) }
+        (low, high) = words
+        count = bytes.count
+    }
+
+    func withUnsafeBytes<Outcome>(_ body: (UnsafeRawBufferPointer) -> Outcome) -> Outcome {
+        Swift.withUnsafeBytes(of: (low, high)) { body(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }
+    }
+
+    var description: String {
+        withUnsafeBytes { $0.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() }
+    }
+}
+
+extension ZeroMQSocket {
+    /// A dead or frozen peer is noticed within 3 s, and one that connects without a word is shown out.
+    func setCommonOptions() {
+        set(ZMQ_HEARTBEAT_IVL, 1000)
+        set(ZMQ_HEARTBEAT_TIMEOUT, 3000)
+        set(ZMQ_HEARTBEAT_TTL, 3000)
+        set(ZMQ_HANDSHAKE_IVL, 3000)
+    }
+}
+
+extension RPCError {
+    static let stopped = RPCError(
+        .unavailable, "call.channel_closed", "The connection was closed by this program; nothing was sent.")
+}
