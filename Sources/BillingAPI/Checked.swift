@@ -1,5 +1,4 @@
 import CProtobufC
-import Glibc
 import RPC
 
 /// Reads the members of a decoded C struct, refusing what protobuf-c lets through: text that is not UTF-8 or holds a
@@ -16,7 +15,14 @@ enum Checked {
     static func string(_ data: ProtobufCBinaryData, _ field: StaticString) throws(RPCError) -> String {
         guard data.len > 0, let start = data.data else { return "" }
         let bytes = UnsafeBufferPointer(start: start, count: data.len)
-        guard memchr(start, 0, data.len) == nil else { throw .embeddedNUL("\(field)", bytes) }
+        var (bits, hasNUL) = (0 as UInt8, false)
+        for byte in bytes {
+            bits |= byte
+            hasNUL = hasNUL || byte == 0
+        }
+        if hasNUL { throw .embeddedNUL("\(field)", bytes) }
+        // ASCII cannot be invalid, and decoding it takes a third of the time of validating it.
+        if bits < 0x80 { return String(decoding: bytes, as: UTF8.self) }
         guard let text = String(validating: bytes, as: UTF8.self) else { throw .notUTF8("\(field)", bytes) }
         return text
     }
