@@ -12,8 +12,8 @@ ROOT = "Sources/CBillingProto"
 def strings_as_bytes(descriptors):
     """The same schema with every `string` turned into `bytes`, which is the same on the wire.
 
-    protobuf-c gives a string as a pointer that ends at the first NUL, so "A\\0B" would silently read "A", and writes one
-    up to its first NUL. As bytes it comes with its length, and the Swift side checks it.
+    protobuf-c gives a string as a pointer that ends at the first NUL, so "A\\0B" would silently read "A", and
+    writes one up to its first NUL. As bytes it comes with its length, and the Swift side checks it.
     """
     changed = descriptor_pb2.FileDescriptorSet()
     changed.CopyFrom(descriptors)

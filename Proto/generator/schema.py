@@ -29,8 +29,8 @@ RESERVED_TYPES = set("""
     UnsafeMutablePointer UnsafePointer UnsafeRawBufferPointer Void WireBuffer WireCoded WireEnum WireFieldValue
     WireLimits WireMessage WireReflection""".split())
 RESERVED_FIELDS = set("""
-    arena base c decode descriptor encode encoded fields fill fingerprint hash hashValue init limits messageName pack self
-    type wireFields""".split())
+    arena base c decode descriptor encode encoded fields fill fingerprint hash hashValue init limits messageName pack
+    self type wireFields""".split())
 # What protoc-c puts an underscore after.
 C_KEYWORDS = set("""
     and and_eq asm auto bitand bitor bool break case catch char class compl const const_cast continue default delete do
@@ -263,7 +263,7 @@ def refuse_twins(where, what, names):
     seen = {}
     for swift, original in names:
         if swift in seen:
-            raise Refused(f"{where}: {what} {seen[swift]} and {original} have one Swift name, {swift}")
+            raise Refused(f"{where}: {what} {seen[swift]} and {original} have one name, {swift}")
         seen[swift] = original
 
 
@@ -291,7 +291,8 @@ def check_file(file):
     if len(parts) < 2 or not file.name.startswith("/".join(parts) + "/"):
         raise Refused(f"{file.name}: package {file.package or '(none)'} must be the folder's name")
     if file.extension:
-        raise Refused(f"{file.name}: extends {file.extension[0].extendee.lstrip('.')}; custom options are not supported")
+        extended = file.extension[0].extendee.lstrip(".")
+        raise Refused(f"{file.name}: extends {extended}; custom options are not supported")
     if file.public_dependency:
         raise Refused(f"{file.name}: import public")
     for name in file.dependency:

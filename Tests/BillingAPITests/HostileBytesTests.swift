@@ -83,21 +83,25 @@ struct Wire {
         }
     }
 
-    @Test("A body that is no message is refused as malformed", arguments: [
-        [0x0a], [0x0a, 0x05, 0x61], [0x08], [0xff, 0xff, 0xff], [0x0b], [0x0f], [0x00, 0x00],
-        // A text that claims 2^31 - 1, 2^32 - 1 and 2^63 - 1 bytes.
-        [0x0a, 0xff, 0xff, 0xff, 0xff, 0x07], [0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f],
-        [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
-        // A number of eleven bytes.
-        [0x18, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01],
-    ] as [[UInt8]])
+    @Test(
+        "A body that is no message is refused as malformed",
+        arguments: [
+            [0x0a], [0x0a, 0x05, 0x61], [0x08], [0xff, 0xff, 0xff], [0x0b], [0x0f], [0x00, 0x00],
+            // A text that claims 2^31 - 1, 2^32 - 1 and 2^63 - 1 bytes.
+            [0x0a, 0xff, 0xff, 0xff, 0xff, 0x07], [0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f],
+            [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
+            // A number of eleven bytes.
+            [0x18, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01],
+        ] as [[UInt8]])
     func malformed(bytes: [UInt8]) {
         refused(PricingV1.QuoteRequest.self, bytes, "call.malformed")
     }
 
-    @Test("Text with a NUL is refused with its field, never cut short", arguments: [
-        ([0x41, 0x00, 0x42], "A\\x00B"), ([0x00], "\\x00"), ([0x41, 0x00], "A\\x00"),
-    ] as [([UInt8], String)])
+    @Test(
+        "Text with a NUL is refused with its field, never cut short",
+        arguments: [
+            ([0x41, 0x00, 0x42], "A\\x00B"), ([0x00], "\\x00"), ([0x41, 0x00], "A\\x00"),
+        ] as [([UInt8], String)])
     func embeddedNUL(text: [UInt8], value: String) {
         refused(OrderV1.OpenAccountRequest.self, Wire().blob(1, text).bytes, "field.embedded_nul", "name", value)
     }
@@ -109,9 +113,11 @@ struct Wire {
         refused(OrderV1.OpenAccountRequest.self, bytes, "field.embedded_nul", "name", "A\\x00B")
     }
 
-    @Test("Text that is not UTF-8 is refused, never repaired", arguments: [
-        [0xff], [0xc3], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0x61, 0x80],
-    ] as [[UInt8]])
+    @Test(
+        "Text that is not UTF-8 is refused, never repaired",
+        arguments: [
+            [0xff], [0xc3], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0x61, 0x80],
+        ] as [[UInt8]])
     func notUTF8(text: [UInt8]) {
         refused(OrderV1.OpenAccountRequest.self, Wire().blob(1, text).bytes, "field.not_utf8", "name")
     }
@@ -148,9 +154,11 @@ struct Wire {
             "specifications[0].prices[1].region_class", "9")
     }
 
-    @Test("A number that the enum does not have is refused with the known names", arguments: [
-        (4, "4"), (99, "99"), (UInt64(bitPattern: -1), "-1"), (0x7fff_ffff, "2147483647"),
-    ] as [(UInt64, String)])
+    @Test(
+        "A number that the enum does not have is refused with the known names",
+        arguments: [
+            (4, "4"), (99, "99"), (UInt64(bitPattern: -1), "-1"), (0x7fff_ffff, "2147483647"),
+        ] as [(UInt64, String)])
     func unknownEnum(number: UInt64, value: String) {
         let error = refused(
             OrderV1.PlaceOrderRequest.self, Wire().number(1, number).bytes, "field.unknown_enum", "kind", value)

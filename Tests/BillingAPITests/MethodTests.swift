@@ -4,22 +4,25 @@ import RPC
 import Testing
 
 @Suite("Generated methods, clients and reflection") struct MethodTests {
-    @Test("Idempotency and limits come from the schema", arguments: [
-        (PricingV1.Prices.quote.descriptor, "billing.pricing.v1.Prices/Quote", .read, .standard),
-        (PricingV1.Prices.rate.descriptor, "billing.pricing.v1.Prices/Rate", .read, .batch),
-        (OrderV1.OrderSteps.payOrder.descriptor, "billing.order.v1.OrderSteps/PayOrder", .keyed, .standard),
-        (OrderV1.Bills.postUsage.descriptor, "billing.order.v1.Bills/PostUsage", .naturallyIdempotent, .batch),
-    ] as [(MethodDescriptor, String, Idempotency, WireLimits)])
+    @Test(
+        "Idempotency and limits come from the schema",
+        arguments: [
+            (PricingV1.Prices.quote.descriptor, "billing.pricing.v1.Prices/Quote", .read, .standard),
+            (PricingV1.Prices.rate.descriptor, "billing.pricing.v1.Prices/Rate", .read, .batch),
+            (OrderV1.OrderSteps.payOrder.descriptor, "billing.order.v1.OrderSteps/PayOrder", .keyed, .standard),
+            (OrderV1.Bills.postUsage.descriptor, "billing.order.v1.Bills/PostUsage", .naturallyIdempotent, .batch),
+        ] as [(MethodDescriptor, String, Idempotency, WireLimits)])
     func descriptor(method: MethodDescriptor, name: String, idempotency: Idempotency, limits: WireLimits) {
         #expect(method == MethodDescriptor(name: name, idempotency: idempotency, limits: limits))
     }
 
     @Test("A service lists all of its methods, and no two methods share an id")
     func all() {
-        #expect(PricingV1.Prices.all.map(\.name).sorted() == [
-            "billing.pricing.v1.Prices/Consumed", "billing.pricing.v1.Prices/ListPrices",
-            "billing.pricing.v1.Prices/Quote", "billing.pricing.v1.Prices/Rate",
-        ])
+        #expect(
+            PricingV1.Prices.all.map(\.name).sorted() == [
+                "billing.pricing.v1.Prices/Consumed", "billing.pricing.v1.Prices/ListPrices",
+                "billing.pricing.v1.Prices/Quote", "billing.pricing.v1.Prices/Rate",
+            ])
         let services: [[MethodDescriptor]] = [
             CommonV1.Health.all, PricingV1.Prices.all, MeteringV1.Groups.all, MeteringV1.GroupSteps.all,
             MeteringV1.Cuts.all, OrderV1.Accounts.all, OrderV1.Payments.all, OrderV1.Orders.all,
