@@ -1,0 +1,67 @@
+import BillingCore
+
+/// The hourly prices of every specification in every region through the versions of the price list, in one array, so
+/// that rating a slice touches no object.
+struct PriceTimelines: Sendable {
+    /// One version's share of an item's timeline. Instants are in milliseconds, as in the columns rated by them.
+    struct Step: Sendable {
+        let version: UInt32
+        let hourly: UnitPrice
+        let effectiveFrom: Int64
+        /// Since when the price has been the same: where accrual starts anew, unless the anchor is later.
+        let unchangedSince: Int64
+        /// When the price changes next; `Int64.max` for never. A version that leaves the price as it is does not.
+        var changesAt: Int64
+    }
+
+    /// Item after item; within one in order of instant, from the version that first had it.
+    private(set) var steps: [Step] = []
+    // A price list has a handful of each: comparing short strings beats hashing two of them.
+    private let specifications: [String]
+    private let regions: [String]
+    /// Where an item's steps are: specification after specification, its regions in order.
+    private var ranges: [Range<Int>] = []
+
+    /// - Parameter versions: in order; each keeps all that the one before sells, so the last knows every item.
+    init(_ versions: [PriceListVersion]) {
+        specifications = versions.last?.specifications.map(\.name) ?? []
+        regions = versions.last?.regions.map(\.id) ?? []
+        guard let newest = versions.last else { return }
+        for specification in newest.specifications {
+            for region in newest.regions {
+                let first = steps.count
+                for version in versions {
+                    guard let known = version.specifications.first(where: { $0.name == specification.name }),
+                        version.regions.contains(where: { $0.id == region.id })
+                    else { continue }
+                    append(version, known.price(in: region.regionClass).hourly, since: first)
+                }
+                ranges.append(first..<steps.count)
+            }
+        }
+    }
+
+    /// Where an item's steps are; `nil` when it is not sold.
+    func range(specification: String, region: String) -> Range<Int>? {
+        guard let row = specifications.firstIndex(of: specification), let column = regions.firstIndex(of: region) else {
+            return nil
+        }
+        return ranges[row * regions.count + column]
+    }
+
+    private mutating func append(_ version: PriceListVersion, _ hourly: UnitPrice, since first: Int) {
+        let from = version.effectiveFrom.milliseconds
+        var unchangedSince = from
+        if let last = steps[first...].last {
+            if last.hourly == hourly {
+                unchangedSince = last.unchangedSince
+            } else {
+                for index in first..<steps.count where steps[index].changesAt == .max { steps[index].changesAt = from }
+            }
+        }
+        steps.append(
+            Step(
+                version: version.version, hourly: hourly, effectiveFrom: from, unchangedSince: unchangedSince,
+                changesAt: .max))
+    }
+}
