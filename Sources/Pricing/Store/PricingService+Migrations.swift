@@ -1,0 +1,16 @@
+package import Storage
+
+extension PricingService {
+    /// Published versions are the same for every account, so this table alone does not start with a partition.
+    package static let migrations = [
+        Migration(
+            number: 1, name: "price list",
+            sql: """
+                CREATE TABLE price_list (
+                    version INTEGER NOT NULL PRIMARY KEY CHECK (version > 0),
+                    effective_at INTEGER NOT NULL UNIQUE,
+                    document TEXT NOT NULL
+                ) STRICT;
+                """)
+    ]
+}
