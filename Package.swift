@@ -114,6 +114,7 @@ let targets: [Target] = [
     tests(
         "TransportContractTests",
         ["BillingCore", "BillingTestKit", "CZeroMQ", "RPC", "RPCZeroMQ", .product(name: "Logging", package: "swift-log")]),
+    tests("PricingTests", ["BillingAPI", "BillingCore", "BillingTestKit", "Pricing", "RPC", "Storage"]),
 ]
 
 let package = Package(name: "billing", products: products, dependencies: dependencies, targets: targets)
