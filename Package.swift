@@ -115,6 +115,7 @@ let targets: [Target] = [
         "TransportContractTests",
         ["BillingCore", "BillingTestKit", "CZeroMQ", "RPC", "RPCZeroMQ", .product(name: "Logging", package: "swift-log")]),
     tests("PricingTests", ["BillingAPI", "BillingCore", "BillingTestKit", "Pricing", "RPC", "Storage"]),
+    tests("MeteringTests", ["BillingAPI", "BillingCore", "BillingTestKit", "Metering", "RPC", "Storage"]),
 ]
 
 let package = Package(name: "billing", products: products, dependencies: dependencies, targets: targets)

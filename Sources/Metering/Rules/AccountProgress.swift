@@ -1,0 +1,71 @@
+package import BillingCore
+
+/// How far an account has come: the latest thing that happened to it, and the hour through which it is cut.
+package struct AccountProgress: Hashable, Sendable {
+    package private(set) var clock: AccountClock
+    /// A top of the hour: all use before it is billed. `nil` before the account's first use.
+    package private(set) var cutThrough: Timestamp?
+    /// The top of the hour at which a cut is due; `nil` while nothing is left to bill.
+    package private(set) var dueAt: Timestamp?
+    /// Groups that sagas hold. The account is not cut while there are any, since one of them may be about to fix an
+    /// instant that is already over.
+    package private(set) var locks: Int
+
+    package init(
+        clock: AccountClock = AccountClock(lastAt: nil), cutThrough: Timestamp? = nil, dueAt: Timestamp? = nil,
+        locks: Int = 0
+    ) {
+        self.clock = clock
+        self.cutThrough = cutThrough
+        self.dueAt = dueAt
+        self.locks = locks
+    }
+
+    /// The instant at which a call stamped `instant` takes effect.
+    package mutating func admit(_ instant: Timestamp) throws(AccountClockError) -> Timestamp {
+        try clock.admit(instant)
+    }
+
+    /// Takes note of an instant that a saga's earlier step fixed.
+    package mutating func note(_ instant: Timestamp) { clock.note(instant) }
+
+    /// A group starts to be billed. What was not billed before stays due as it was.
+    package mutating func accrues(from anchor: Timestamp) {
+        // An idle account's cursor stands where its last use ended; nothing accrued in between.
+        let cursor = dueAt == nil ? BillingCalendar.hour(of: anchor) : cutThrough ?? BillingCalendar.hour(of: anchor)
+        cutThrough = max(cursor, cutThrough ?? cursor)
+        let due = CutPlan.due(cutThrough: cursor, anchor: anchor)
+        dueAt = min(due, dueAt ?? due)
+    }
+
+    /// A saga takes a group. From here on the account waits, so a cut must not be on its way: it could bill beyond the
+    /// instant that the saga is about to fix.
+    /// - Throws: while a cut is due at an instant that the account has come to; try again when it is done.
+    package mutating func lock() throws(AccountBusyError) {
+        if locks == 0, let dueAt, let last = clock.lastAt, dueAt <= last { throw .cutDue(dueAt) }
+        locks += 1
+    }
+
+    package mutating func unlock() {
+        precondition(locks > 0, "an account is unlocked more often than it was locked")
+        locks -= 1
+    }
+}
+
+/// Why an account cannot be changed just now.
+package enum AccountBusyError: BillingError, Hashable {
+    case cutDue(Timestamp)
+
+    package var status: Status { .unavailable }
+    package var reason: String { "account.cut_due" }
+    package var message: String {
+        switch self {
+        case .cutDue(let hour): "The account is about to be cut at \(hour); the same call succeeds when that is done."
+        }
+    }
+    package var value: String {
+        switch self {
+        case .cutDue(let hour): hour.description
+        }
+    }
+}
