@@ -1,0 +1,74 @@
+package import BillingCore
+import Storage
+
+/// Which groups of an account are asked for, and from where on.
+package struct GroupList: Hashable, Sendable {
+    /// Empty: all of them.
+    package var statuses: [GroupStatus] = []
+    /// Empty: both.
+    package var methods: [BillingMethod] = []
+    /// Empty: any.
+    package var region = ""
+    package var specification = ""
+    /// Only groups after this one.
+    package var after: Position?
+    package var limit = 100
+
+    package init() {}
+
+    /// A place in the list: groups are in the order of their request. Groups that come later do not shift it.
+    package struct Position: Hashable, Sendable {
+        package let requestedAt: Timestamp
+        package let group: GroupID
+
+        package init(_ group: InstanceGroup) {
+            requestedAt = group.requestedAt
+            self.group = group.id
+        }
+
+        /// Reads what `text` wrote; `nil` for any other text.
+        package init?(_ text: String) {
+            guard let colon = text.firstIndex(of: ":"), let at = Int64(text[..<colon]),
+                let group = try? GroupID(String(text[text.index(after: colon)...]))
+            else { return nil }
+            requestedAt = Timestamp(milliseconds: at)
+            self.group = group
+        }
+
+        package var text: String { "\(requestedAt.milliseconds):\(group)" }
+    }
+}
+
+extension AccountStore {
+    /// A page of the account's groups in the order of their request, and where the next one starts; `nil` after the last.
+    package func groups(_ list: GroupList) throws -> ([InstanceGroup], next: GroupList.Position?) {
+        var conditions = ["partition = ?", "account = ?"]
+        var arguments: [SQLValue] = [.integer(Partition.of(account.text)), .text(account.text)]
+        if let after = list.after {
+            conditions.append("requested_at >= ? AND (requested_at > ? OR group_id > ?)")
+            arguments += [.at(after.requestedAt), .at(after.requestedAt), .text(after.group.text)]
+        }
+        if !list.region.isEmpty {
+            conditions.append("region = ?")
+            arguments.append(.text(list.region))
+        }
+        if !list.specification.isEmpty {
+            conditions.append("specification = ?")
+            arguments.append(.text(list.specification))
+        }
+        // Numbers of our own enums, each at most once, so that there are few different statements.
+        let statuses = Set(list.statuses.map(\.rawValue)).sorted().map(String.init)
+        if !statuses.isEmpty { conditions.append("status IN (\(statuses.joined(separator: ", ")))") }
+        let methods = Set(list.methods.map(\.rawValue)).sorted().map(String.init)
+        if !methods.isEmpty { conditions.append("method IN (\(methods.joined(separator: ", ")))") }
+        let found = try transaction.all(
+            """
+            SELECT \(GroupRow.columns) FROM instance_group WHERE \(conditions.joined(separator: " AND "))
+            ORDER BY requested_at, group_id LIMIT ?
+            """, arguments + [.integer(list.limit + 1)]
+        ) { try GroupRow.group($0, account) }
+        guard found.count > list.limit else { return (found, nil) }
+        let page = Array(found.prefix(list.limit))
+        return (page, page.last.map(GroupList.Position.init))
+    }
+}
