@@ -1,0 +1,122 @@
+package import BillingAPI
+import BillingCore
+package import RPC
+import Storage
+
+extension MeteringService {
+    /// Takes an active group for a saga, so that nothing else moves it and its account is not cut meanwhile. Undo gives it
+    /// back. The reply's instant is not before the account's last one.
+    /// - Throws: `GroupError.locked` while another saga holds it; `AccountBusyError.cutDue` while a cut is under way.
+    package func lockGroup(
+        _ request: MeteringV1.LockGroupRequest, _ call: CallContext
+    ) async throws -> Response<MeteringV1.GroupReply> {
+        let account = try call.accountID()
+        let instant = try call.checkedInstant()
+        let id = try GroupID(request.groupID)
+        let (step, saga) = try request.step.required().checked()
+        let method = try request.billingMethod.checked("billing_method")
+        return try await database.write(
+            step: step, call, request,
+            do: { transaction in
+                let store = AccountStore(transaction, account)
+                var group = try store.group(id)
+                var progress = try store.progress()
+                let effective = try progress.admit(instant)
+                let wasHeld = group.state.lock != nil
+                _ = try group.take(.locked(by: saga, for: method))
+                if !wasHeld { try progress.lock() }
+                try store.update(group)
+                try store.save(progress)
+                return Response(MeteringV1.GroupReply(group), effectiveAt: effective)
+            },
+            undo: { transaction in
+                let store = AccountStore(transaction, account)
+                var group = try store.group(id)
+                guard group.state.lock == saga else { return }
+                var progress = try store.progress()
+                _ = try group.take(.unlocked(by: saga))
+                progress.unlock()
+                try store.update(group)
+                try store.save(progress)
+            })
+    }
+
+    /// Ends pay-as-you-go at the instant of payment, to the millisecond, and starts the subscription there (domain 6.3).
+    package func switchGroup(
+        _ request: MeteringV1.SwitchGroupRequest, _ call: CallContext
+    ) async throws -> Response<MeteringV1.GroupReply> {
+        guard let term = try request.term?.checked() else { throw GroupError.missing(field: "term") }
+        let (step, saga) = try request.step.required().checked()
+        return try await moveHeldGroup(
+            request.groupID, step, request, call, .switched(term, by: saga), at: term.start)
+    }
+
+    /// Ends a subscription at the instant of unsubscription.
+    package func endGroup(
+        _ request: MeteringV1.EndGroupRequest, _ call: CallContext
+    ) async throws -> Response<MeteringV1.GroupReply> {
+        let at = try Timestamp(checked: request.at, "at")
+        let (step, saga) = try request.step.required().checked()
+        return try await moveHeldGroup(request.groupID, step, request, call, .unsubscribed(at: at, by: saga), at: at)
+    }
+
+    /// What follows a pivot: the group moves at an instant that was fixed there, and is given back. Forward only.
+    /// - Throws: `GroupError.billedBeyond` when use after that instant was billed, which the lock prevents.
+    private func moveHeldGroup(
+        _ groupID: String, _ step: SagaStep, _ request: some WireMessage, _ call: CallContext, _ event: GroupEvent,
+        at instant: Timestamp
+    ) async throws -> Response<MeteringV1.GroupReply> {
+        let account = try call.accountID()
+        let id = try GroupID(groupID)
+        return try await database.write(
+            step: step, call, request,
+            do: { transaction in
+                let store = AccountStore(transaction, account)
+                var group = try store.group(id)
+                var progress = try store.progress()
+                let wasPayAsYouGo = group.state.billing.method == .payAsYouGo
+                if wasPayAsYouGo, let through = progress.cutThrough, instant < through {
+                    throw GroupError.billedBeyond(id, instant, through: through)
+                }
+                progress.note(instant)
+                let change = try group.take(event)
+                progress.unlock()
+                try store.update(group)
+                try store.apply(change, to: group, &progress)
+                try store.save(progress)
+                return Response(MeteringV1.GroupReply(group), effectiveAt: instant)
+            }, undo: { _ in }, isPivot: true)
+    }
+
+    /// Releases a pay-as-you-go group for its owner: it is billed to the end of the unit that is running. The pivot of its
+    /// saga.
+    /// - Throws: `GroupError.notPayAsYouGo` for a subscribed one; `.locked` while a saga holds it.
+    package func releaseGroup(
+        _ request: MeteringV1.ReleaseGroupRequest, _ call: CallContext
+    ) async throws -> Response<MeteringV1.GroupReply> {
+        let account = try call.accountID()
+        let instant = try call.checkedInstant()
+        let id = try GroupID(request.groupID)
+        let (step, _) = try request.step.required().checked()
+        return try await database.write(
+            step: step, call, request,
+            do: { transaction in
+                let store = AccountStore(transaction, account)
+                var group = try store.group(id)
+                var progress = try store.progress()
+                let effective = try progress.admit(instant)
+                let change = try group.take(.released(at: effective))
+                try store.update(group)
+                try store.apply(change, to: group, &progress)
+                try store.save(progress)
+                return Response(MeteringV1.GroupReply(group), effectiveAt: effective)
+            }, undo: { _ in }, isPivot: true)
+    }
+}
+
+extension CommonV1.SagaStep? {
+    fileprivate func required() throws(GroupError) -> CommonV1.SagaStep {
+        guard let self else { throw .missing(field: "step") }
+        return self
+    }
+}

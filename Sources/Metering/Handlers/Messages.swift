@@ -1,0 +1,170 @@
+import BillingAPI
+import BillingCore
+import RPC
+import Storage
+
+// Between the wire's values and the rules'. An unspecified enum in a request is refused when it is decoded; what is
+// refused here came from within the process.
+
+extension MeteringV1.InstanceGroup {
+    /// - Parameter withMembers: whether each phone is listed with its power.
+    init(_ group: InstanceGroup, withMembers: Bool = false) {
+        self.init()
+        groupID = group.id.text
+        accountID = group.account.text
+        name = group.name
+        specification = group.specification
+        region = group.region
+        network = group.network
+        instances = UInt32(group.instances)
+        status = MeteringV1.GroupStatus(group.state.status)
+        billingMethod = CommonV1.BillingMethod(group.state.billing.method)
+        requestedAt = group.requestedAt.milliseconds
+        createdAt = group.createdAt?.milliseconds ?? 0
+        switchedAt = group.switchedAt?.milliseconds ?? 0
+        lockedBy = group.state.lock?.text ?? ""
+        switch group.state.billing {
+        case .payAsYouGo(let unit, let anchor):
+            billingUnit = CommonV1.BillingUnit(unit)
+            self.anchor = anchor?.milliseconds ?? 0
+        case .subscription(let term):
+            termStart = term.start.milliseconds
+            termEnd = term.end.milliseconds
+            orderID = term.order.text
+        }
+        switch group.state {
+        case .released(_, let at, let cause):
+            releasedAt = at.milliseconds
+            releaseCause = MeteringV1.ReleaseCause(cause)
+        case .creating, .active, .overdue, .expired: break
+        }
+        if withMembers {
+            members = (0..<group.instances).map { index in
+                MeteringV1.Instance(
+                    instanceID: group.instanceID(index), power: group.power.isStopped(index) ? .stopped : .running)
+            }
+        }
+    }
+}
+
+extension MeteringV1.GroupReply {
+    init(_ group: InstanceGroup, withMembers: Bool = false) {
+        self.init(group: MeteringV1.InstanceGroup(group, withMembers: withMembers))
+    }
+}
+
+extension MeteringV1.GroupStatus {
+    init(_ status: GroupStatus) {
+        switch status {
+        case .creating: self = .creating
+        case .active: self = .active
+        case .overdue: self = .overdue
+        case .expired: self = .expired
+        case .released: self = .released
+        }
+    }
+
+    func checked(_ field: String) throws(GroupError) -> GroupStatus {
+        switch self {
+        case .unspecified: throw .missing(field: field)
+        case .creating: return .creating
+        case .active: return .active
+        case .overdue: return .overdue
+        case .expired: return .expired
+        case .released: return .released
+        }
+    }
+}
+
+extension MeteringV1.ReleaseCause {
+    init(_ cause: ReleaseCause) {
+        switch cause {
+        case .owner: self = .owner
+        case .creationFailed: self = .creationFailed
+        case .unsubscribed: self = .unsubscribed
+        }
+    }
+}
+
+extension CommonV1.BillingMethod {
+    init(_ method: BillingMethod) {
+        switch method {
+        case .subscription: self = .subscription
+        case .payAsYouGo: self = .payAsYouGo
+        }
+    }
+
+    func checked(_ field: String) throws(GroupError) -> BillingMethod {
+        switch self {
+        case .unspecified: throw .missing(field: field)
+        case .subscription: return .subscription
+        case .payAsYouGo: return .payAsYouGo
+        }
+    }
+}
+
+extension CommonV1.BillingUnit {
+    init(_ unit: BillingUnit) {
+        switch unit {
+        case .second: self = .second
+        case .fourHours: self = .fourHours
+        }
+    }
+
+    /// - Throws: for a unit that no group is billed by, which the pricing service never names for one.
+    func ofGroup() throws -> BillingUnit {
+        switch self {
+        case .second: return .second
+        case .fourHours: return .fourHours
+        case .unspecified, .clockHour:
+            throw RPCError(
+                .internalError, "group.unit_unknown", "The pricing service named no unit that groups are billed by.",
+                field: "billing_unit", value: wireName)
+        }
+    }
+}
+
+extension MeteringV1.Term {
+    func checked() throws -> Term {
+        guard start > 0, start < end, end <= Timestamp.latest.milliseconds else {
+            throw GroupError.termMalformed(start: start, end: end)
+        }
+        return Term(
+            order: try OrderID(orderID), period: Period(Timestamp(milliseconds: start), Timestamp(milliseconds: end)))
+    }
+}
+
+extension CommonV1.SagaStep {
+    /// The step as the participant's table knows it, and the saga that may hold locks.
+    func checked() throws -> (step: SagaStep, saga: SagaID) {
+        (
+            SagaStep(sagaID: sagaID, definition: definition, step: step, isUndo: undo), try SagaID(sagaID)
+        )
+    }
+}
+
+extension Timestamp {
+    /// An instant from outside.
+    /// - Throws: `GroupError.instantOutOfRange` beyond the years that are kept.
+    init(checked milliseconds: Int64, _ field: String) throws(GroupError) {
+        guard (Timestamp.earliest.milliseconds...Timestamp.latest.milliseconds).contains(milliseconds) else {
+            throw .instantOutOfRange(field: field, milliseconds: milliseconds)
+        }
+        self.init(milliseconds: milliseconds)
+    }
+}
+
+extension CallContext {
+    /// The stamped instant, within the years that are kept.
+    func checkedInstant() throws -> Timestamp { try Timestamp(checked: try instant().milliseconds, "effective_at") }
+}
+
+/// Texts that an owner chooses.
+enum OwnerText {
+    static let largestBytes = 128
+
+    static func checked(_ text: String, _ field: String) throws(GroupError) -> String {
+        guard text.utf8.count <= largestBytes else { throw .textTooLong(field: field, bytes: text.utf8.count) }
+        return text
+    }
+}

@@ -1,0 +1,86 @@
+import BillingAPI
+import BillingCore
+
+/// The slices of a batch in the order of settlement, as the columns that pricing and order take.
+struct UsageBatch {
+    private struct Item {
+        let account: AccountID
+        let segment: AccruingSegment
+        let period: Period
+    }
+
+    private let hour: Timestamp
+    private let items: [Item]
+
+    init(_ batch: CutBatch) {
+        hour = batch.hour
+        items = batch.accounts.flatMap { account in
+            account.plan.slices.map { slice in
+                Item(account: account.account, segment: account.segments[slice.segment], period: slice.period)
+            }
+        }
+    }
+
+    /// The batch in parts of at most `largest` slices; none if it has no slices.
+    func ranges(of largest: Int) -> [Range<Int>] {
+        stride(from: 0, to: items.count, by: largest).map { $0..<min($0 + largest, items.count) }
+    }
+
+    /// In one hour each segment has one slice, so resource and slice number are the same.
+    func rateRequest(_ range: Range<Int>) -> PricingV1.RateRequest {
+        var request = PricingV1.RateRequest()
+        request.resources.reserveCapacity(range.count)
+        request.resource.reserveCapacity(range.count)
+        request.start.reserveCapacity(range.count)
+        request.end.reserveCapacity(range.count)
+        for (index, item) in items[range].enumerated() {
+            request.resources.append(
+                PricingV1.RatedResource(
+                    specification: item.segment.specification, region: item.segment.region,
+                    instances: UInt32(item.segment.instances), anchor: item.segment.anchor.milliseconds))
+            request.resource.append(UInt32(index))
+            request.start.append(item.period.start.milliseconds)
+            request.end.append(item.period.end.milliseconds)
+        }
+        return request
+    }
+
+    /// - Throws: `CutError.ratingMismatch` unless the rated parts make up exactly the slices, in their order.
+    func postRequest(_ range: Range<Int>, _ rated: PricingV1.RateReply) throws(CutError) -> OrderV1.PostUsageRequest {
+        guard coversExactly(items[range], rated) else { throw .ratingMismatch(hour: hour) }
+        var request = OrderV1.PostUsageRequest(cutAt: hour.milliseconds)
+        request.resources = items[range].map { item in
+            OrderV1.UsageResource(
+                accountID: item.account.text, resourceID: item.segment.group.text, groupID: item.segment.group.text,
+                specification: item.segment.specification, region: item.segment.region,
+                instances: UInt32(item.segment.instances), createdAt: item.segment.createdAt.milliseconds,
+                anchor: item.segment.anchor.milliseconds, billingUnit: CommonV1.BillingUnit(item.segment.unit))
+        }
+        request.prices = rated.prices
+        request.resource = rated.slice
+        request.start = rated.start
+        request.end = rated.end
+        request.price = rated.price
+        request.grossMicros = rated.grossMicros
+        return request
+    }
+
+    private func coversExactly(_ items: ArraySlice<Item>, _ rated: PricingV1.RateReply) -> Bool {
+        let count = rated.slice.count
+        guard rated.start.count == count, rated.end.count == count, rated.price.count == count,
+            rated.grossMicros.count == count, rated.price.allSatisfy({ Int($0) < rated.prices.count })
+        else { return false }
+        var part = 0
+        for (index, item) in items.enumerated() {
+            var covered = item.period.start.milliseconds
+            while part < count, Int(rated.slice[part]) == index, rated.start[part] == covered,
+                rated.end[part] > covered
+            {
+                covered = rated.end[part]
+                part += 1
+            }
+            guard covered == item.period.end.milliseconds else { return false }
+        }
+        return part == count
+    }
+}

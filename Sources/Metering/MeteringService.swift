@@ -1,0 +1,50 @@
+import BillingAPI
+package import BillingCore
+package import RPC
+package import Storage
+
+/// What runs: groups, their timelines and the hourly cut. It never touches money: pricing rates, order posts.
+package struct MeteringService: Sendable {
+    let database: any Database
+    let identifiers: any IdentifierGenerator
+    let prices: PricingV1.PricesClient
+    let bills: OrderV1.BillsClient
+
+    package static let migrations = MeteringSchema.migrations
+
+    /// - Parameters:
+    ///   - pricing: where amounts come from, and which billing unit is in force.
+    ///   - order: where the rated slices of a cut go.
+    package init(
+        database: any Database, identifiers: any IdentifierGenerator, pricing: any Channel, order: any Channel
+    ) {
+        self.database = database
+        self.identifiers = identifiers
+        prices = PricingV1.PricesClient(pricing)
+        bills = OrderV1.BillsClient(order)
+    }
+
+    package func register(in router: inout Router) {
+        router.handle(MeteringV1.Groups.createGroup, createGroup)
+        router.handle(MeteringV1.Groups.reportCreated, reportCreated)
+        router.handle(MeteringV1.Groups.renameGroup, renameGroup)
+        router.handle(MeteringV1.Groups.setPower, setPower)
+        router.handle(MeteringV1.Groups.connect, connect)
+        router.handle(MeteringV1.Groups.getGroup, getGroup)
+        router.handle(MeteringV1.Groups.listGroups, listGroups)
+        router.requireAll(MeteringV1.Groups.all)
+
+        router.handle(MeteringV1.GroupSteps.lockGroup, lockGroup)
+        router.handle(MeteringV1.GroupSteps.switchGroup, switchGroup)
+        router.handle(MeteringV1.GroupSteps.endGroup, endGroup)
+        router.handle(MeteringV1.GroupSteps.releaseGroup, releaseGroup)
+        router.requireAll(MeteringV1.GroupSteps.all)
+
+        router.handle(MeteringV1.Cuts.cut, cut)
+        router.handle(MeteringV1.Cuts.expireTerms, expireTerms)
+        router.handle(MeteringV1.Cuts.nextDue, nextDue)
+        router.handle(MeteringV1.Cuts.cutStatus, cutStatus)
+        router.handle(MeteringV1.Cuts.auditTimelines, auditTimelines)
+        router.requireAll(MeteringV1.Cuts.all)
+    }
+}

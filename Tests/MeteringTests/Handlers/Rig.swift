@@ -1,0 +1,140 @@
+import BillingAPI
+import BillingCore
+import BillingTestKit
+import RPC
+import Synchronization
+import Testing
+
+@testable import Metering
+
+/// The metering service over a real database, with doubles of its neighbours, called as the gateway calls it.
+final class Rig: Sendable {
+    static let account = "acct-one"
+
+    let pricing = FakePricing()
+    let order = FakeOrder()
+    let database: TestDatabase
+    private let channel: LoopbackChannel
+    private let keys = SequentialIdentifierGenerator(seed: 7)
+
+    init() throws {
+        database = try TestDatabase.make(migrations: MeteringService.migrations)
+        let service = MeteringService(
+            database: database, identifiers: SequentialIdentifierGenerator(), pricing: pricing.channel,
+            order: order.channel)
+        var router = Router()
+        service.register(in: &router)
+        channel = LoopbackChannel(router: router)
+    }
+
+    var groups: MeteringV1.GroupsClient { MeteringV1.GroupsClient(channel) }
+    var steps: MeteringV1.GroupStepsClient { MeteringV1.GroupStepsClient(channel) }
+    var cuts: MeteringV1.CutsClient { MeteringV1.CutsClient(channel) }
+
+    /// A call with a key of its own.
+    func at(_ text: String, account: String = Rig.account, epoch: UInt64 = 1) -> CallOptions {
+        at(instant(text), account: account, epoch: epoch)
+    }
+
+    func at(_ effective: Timestamp, account: String = Rig.account, epoch: UInt64 = 1) -> CallOptions {
+        CallOptions(
+            account: account, key: IdempotencyKey(from: keys), effectiveAt: effective, epoch: epoch,
+            deadline: .after(milliseconds: 60_000))
+    }
+
+    /// - Returns: the id of an active pay-as-you-go group.
+    @discardableResult
+    func create(
+        _ specification: String = "acp.basic.small", region: String = "cn-hangzhou", instances: UInt32 = 1,
+        at text: String, account: String = Rig.account
+    ) async throws -> String {
+        let request = MeteringV1.CreateGroupRequest(
+            specification: specification, region: region, instances: instances, provisioner: .immediate)
+        return try #require(await groups.createGroup(request, at(text, account: account)).group).groupID
+    }
+
+    /// - Returns: the id of an active subscribed group whose order was paid at `start`.
+    @discardableResult
+    func createPaid(
+        _ group: String = "ag-paid", start: String, end: String, provisioner: MeteringV1.Provisioner = .immediate,
+        account: String = Rig.account
+    ) async throws -> MeteringV1.InstanceGroup {
+        let request = MeteringV1.CreateGroupRequest(
+            specification: "acp.std.small", region: "cn-hangzhou", instances: 3, provisioner: provisioner,
+            term: Rig.term(start, end), groupID: group, step: Rig.step("saga-buy-" + group, "create"))
+        return try #require(await groups.createGroup(request, at(start, account: account)).group)
+    }
+
+    static func term(_ start: String, _ end: String, order: String = "ord-one") -> MeteringV1.Term {
+        MeteringV1.Term(
+            orderID: order, start: instant(start).milliseconds, end: instant(end).milliseconds, months: 1)
+    }
+
+    static func step(_ saga: String, _ step: String, undo: Bool = false) -> CommonV1.SagaStep {
+        CommonV1.SagaStep(sagaID: saga, definition: "test", step: step, undo: undo)
+    }
+
+    @discardableResult
+    func lock(
+        _ group: String, for method: CommonV1.BillingMethod = .payAsYouGo, saga: String = "saga-one",
+        at text: String, account: String = Rig.account
+    ) async throws -> Response<MeteringV1.GroupReply> {
+        let request = MeteringV1.LockGroupRequest(
+            step: Rig.step(saga, "lock"), groupID: group, billingMethod: method)
+        return try await steps.lockGroup(request, at(text, account: account))
+    }
+
+    func unlock(_ group: String, saga: String = "saga-one", at text: String) async throws {
+        let request = MeteringV1.LockGroupRequest(
+            step: Rig.step(saga, "lock", undo: true), groupID: group, billingMethod: .payAsYouGo)
+        _ = try await steps.lockGroup(request, at(text))
+    }
+
+    @discardableResult
+    func release(
+        _ group: String, at text: String, account: String = Rig.account
+    ) async throws -> Response<MeteringV1.GroupReply> {
+        let request = MeteringV1.ReleaseGroupRequest(step: Rig.step("saga-release-" + group, "release"), groupID: group)
+        return try await steps.releaseGroup(request, at(text, account: account))
+    }
+
+    @discardableResult
+    func cut(
+        through text: String, account: String = "", deadline: Deadline = .after(milliseconds: 60_000)
+    ) async throws -> MeteringV1.CutReply {
+        let through = instant(text)
+        let request = MeteringV1.CutRequest(
+            partitionFrom: 0, partitionTo: 256, through: through.milliseconds, accountID: account)
+        return try await cuts.cut(request, CallOptions(effectiveAt: through, deadline: deadline)).message
+    }
+
+    func group(_ group: String, account: String = Rig.account) async throws -> MeteringV1.InstanceGroup {
+        try #require(
+            await groups.getGroup(
+                MeteringV1.GetGroupRequest(groupID: group), at("2026-01-01", account: account)
+            ).group)
+    }
+
+    func nextDue(after text: String) async throws -> (cut: Timestamp?, expiry: Timestamp?) {
+        let reply = try await cuts.nextDue(
+            MeteringV1.NextDueRequest(after: instant(text).milliseconds), at(text, account: ""))
+        return (
+            reply.cutAt == 0 ? nil : Timestamp(milliseconds: reply.cutAt),
+            reply.expiryAt == 0 ? nil : Timestamp(milliseconds: reply.expiryAt)
+        )
+    }
+}
+
+/// Expects a refusal with a reason.
+func expectRefusal(
+    _ reason: String, sourceLocation: SourceLocation = #_sourceLocation, _ call: () async throws -> Void
+) async {
+    do {
+        try await call()
+        Issue.record("expected \(reason)", sourceLocation: sourceLocation)
+    } catch let error as RPCError {
+        #expect(error.reason == reason, "\(error.message)", sourceLocation: sourceLocation)
+    } catch {
+        Issue.record("expected \(reason), not \(error)", sourceLocation: sourceLocation)
+    }
+}
