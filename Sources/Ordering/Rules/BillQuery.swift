@@ -1,0 +1,122 @@
+import BillingCore
+
+/// Which lines a list is about. Every view of one filter adds up to the same totals (domain 9.2).
+struct BillFilter: Hashable, Sendable {
+    /// Lines whose service period starts in `[start, end)`.
+    var start = Timestamp.earliest
+    var end = Timestamp(milliseconds: .max)
+    /// Empty: all.
+    var groupID = ""
+    var region = ""
+    var specification = ""
+    var kinds = Set(ItemKind.allCases)
+
+    func admits(_ source: BillSource) -> Bool {
+        kinds.contains(source.kind) && (groupID.isEmpty || source.groupID == groupID)
+            && (region.isEmpty || source.region == region)
+            && (specification.isEmpty || source.specification == specification)
+    }
+}
+
+/// Which span of time one row of a list sums.
+enum StatisticalPeriod: Hashable, Sendable {
+    case month
+    /// Of the billing time zone.
+    case day
+    case total
+
+    /// A number that orders the periods, with the instant of a line in it; one for `total`.
+    func number(of instant: Timestamp) -> Int64 {
+        switch self {
+        case .month:
+            let date = BillingCalendar.date(of: instant)
+            return Int64(date.year) * 12 + Int64(date.month - 1)
+        case .day: return BillingCalendar.date(of: instant).daysSinceEpoch
+        case .total: return 0
+        }
+    }
+
+    /// "2026-04", "2026-04-10", or nothing for `total`.
+    func text(_ number: Int64) -> String {
+        switch self {
+        case .month: StatisticalPeriod.monthText(year: Int(number / 12), month: Int(number % 12) + 1)
+        case .day: CivilDate(daysSinceEpoch: number).description
+        case .total: ""
+        }
+    }
+
+    private static func monthText(year: Int, month: Int) -> String {
+        // The text of a date without its day: a month of the calendar always has a first.
+        String(CivilDate(year: year, month: month, day: 1)?.description.dropLast(3) ?? "")
+    }
+}
+
+/// What one row of a list sums besides its period.
+enum BillGrouping: Hashable, Sendable {
+    case none
+    case group
+    case item
+    case specification
+    case region
+    case billingMethod
+    case specificationAndRegion
+    case product
+    case account
+
+    func text(_ source: BillSource, account: String) -> String {
+        switch self {
+        case .none: ""
+        case .group: source.groupID
+        case .item: BillSource.billingItem
+        case .specification: source.specification
+        case .region: source.region
+        case .billingMethod: source.kind.isSubscription ? "subscription" : "pay-as-you-go"
+        case .specificationAndRegion: source.specification + " " + source.region
+        case .product: BillSource.product
+        case .account: account
+        }
+    }
+}
+
+/// Adds lines up by period and grouping. Groupings are numbered on the way, so that a line costs no text.
+struct BillSummary: Sendable {
+    struct Key: Hashable, Sendable {
+        var period: Int64
+        var grouping: Int
+    }
+
+    struct Row: Hashable, Sendable {
+        var period: Int64
+        var grouping: String
+        var amounts: BillAmounts
+    }
+
+    let period: StatisticalPeriod
+    private var groupings: [String] = []
+    private var numbers: [String: Int] = [:]
+    private var sums: [Key: BillAmounts] = [:]
+
+    init(period: StatisticalPeriod) { self.period = period }
+
+    /// The number of a grouping's text, the same for the same text.
+    mutating func number(of grouping: String) -> Int {
+        if let known = numbers[grouping] { return known }
+        groupings.append(grouping)
+        numbers[grouping] = groupings.count - 1
+        return groupings.count - 1
+    }
+
+    /// - Parameter grouping: a number that this summary gave.
+    mutating func add(_ amounts: BillAmounts, start: Timestamp, grouping: Int) throws(MoneyError) {
+        let key = Key(period: period.number(of: start), grouping: grouping)
+        var sum = sums[key] ?? BillAmounts()
+        try sum.add(amounts)
+        sums[key] = sum
+    }
+
+    /// By period, then grouping.
+    func rows() -> [Row] {
+        sums.map { Row(period: $0.key.period, grouping: groupings[$0.key.grouping], amounts: $0.value) }
+            .sorted { ($0.period, $0.grouping) < ($1.period, $1.grouping) }
+    }
+}
