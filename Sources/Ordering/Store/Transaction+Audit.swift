@@ -1,0 +1,475 @@
+import BillingCore
+import Storage
+
+/// One check over one account: how much was looked at and what breaks it.
+struct AuditResult: Hashable, Sendable {
+    var checked: Int64 = 0
+    var breaches: Int64 = 0
+    /// The first few breaches, for a person.
+    var examples: [String] = []
+
+    static let exampleLimit = 5
+
+    mutating func breach(_ text: String) {
+        breaches += 1
+        if examples.count < AuditResult.exampleLimit { examples.append(text) }
+    }
+
+    mutating func add(_ other: AuditResult) {
+        checked += other.checked
+        breaches += other.breaches
+        examples += other.examples.prefix(AuditResult.exampleLimit - examples.count)
+    }
+}
+
+/// The invariants of reliability 2.1 that the data of this service shows, and those of bill lines (domain 9.1).
+enum MoneyInvariant: String, CaseIterable, Sendable {
+    case doubleEntry = "M1"
+    case conservation = "M2"
+    case noOverdraft = "M3"
+    case externalOnce = "M4"
+    case noDoubleCharge = "M5"
+    case refundBound = "M6"
+    case oneUnpaidOrder = "G1"
+    case monotone = "T1"
+    case lineIdentity = "B1"
+    case linesAreLedger = "B2"
+    case outstandingLines = "B3"
+
+    var title: String {
+        switch self {
+        case .doubleEntry: "every ledger transaction has two entries or more, and they sum to zero"
+        case .conservation: "balance and outstanding of every account, and after every transaction, are sums of entries"
+        case .noOverdraft: "no balance is or was negative"
+        case .externalOnce: "every online payment is booked once, as its status says"
+        case .noDoubleCharge: "every paid order has one booking of its price and one bill line, any other none"
+        case .refundBound: "no order gave back more than it cost; refunds, lines and ledger agree"
+        case .oneUnpaidOrder: "no account has two unpaid orders"
+        case .monotone: "transactions are numbered without gaps and never go back in time"
+        case .lineIdentity: "payable = gross - discount - round-down - coupon = paid + outstanding on every line"
+        case .linesAreLedger: "the lines of every transaction sum to what it booked"
+        case .outstandingLines: "what lines owe is what the account owes"
+        }
+    }
+}
+
+extension Transaction {
+    /// Runs every check over one account.
+    /// - Returns: the results, and the number of rows looked at.
+    func auditMoney(of account: Account) throws -> (results: [MoneyInvariant: AuditResult], rows: Int64) {
+        var audit = AccountAudit(transaction: self, account: account)
+        try audit.run()
+        return (audit.results, audit.rows)
+    }
+}
+
+/// The checks over one account, each a query or two: they read what is stored and use none of the code that wrote it.
+private struct AccountAudit {
+    let transaction: any Transaction
+    let account: Account
+    var results: [MoneyInvariant: AuditResult] = [:]
+    var rows: Int64 = 0
+
+    private var key: [SQLValue] { accountKey(account.id) }
+
+    init(transaction: any Transaction, account: Account) {
+        self.transaction = transaction
+        self.account = account
+    }
+
+    mutating func run() throws {
+        for invariant in MoneyInvariant.allCases { results[invariant] = AuditResult() }
+        try checkJournal()
+        try checkPayments()
+        try checkOrders()
+        try checkRefunds()
+        try checkLines()
+        try checkPostings()
+    }
+
+    private mutating func checked(_ invariant: MoneyInvariant, _ count: Int64) {
+        results[invariant, default: AuditResult()].checked += count
+    }
+
+    private mutating func breach(_ invariant: MoneyInvariant, _ text: String) {
+        let example = "\(account.id): \(text)"
+        results[invariant, default: AuditResult()].breach(example)
+    }
+
+    /// M1, M2, M3 and T1: one pass over the journal, adding up.
+    private mutating func checkJournal() throws {
+        struct Step {
+            var sequence: Int64
+            var at: Int64
+            var balanceAfter: Int64
+            var outstandingAfter: Int64
+            var entries: Int64
+            var sum: Int64
+            var balance: Int64
+            var receivable: Int64
+        }
+        var balance: Int64 = 0
+        var outstanding: Int64 = 0
+        var last = (sequence: Int64(0), at: Int64.min)
+        try transaction.forEachRow(
+            """
+            SELECT t.sequence, t.at, t.balance_after, t.outstanding_after, COUNT(e.amount), COALESCE(SUM(e.amount), 0),
+                COALESCE(SUM(CASE WHEN e.ledger_account = 1 THEN e.amount ELSE 0 END), 0),
+                COALESCE(SUM(CASE WHEN e.ledger_account = 2 THEN e.amount ELSE 0 END), 0)
+            FROM ledger_transaction t LEFT JOIN ledger_entry e
+                ON e.partition = t.partition AND e.account = t.account AND e.sequence = t.sequence
+            WHERE t.partition = ? AND t.account = ?
+            GROUP BY t.sequence, t.at, t.balance_after, t.outstanding_after ORDER BY t.sequence
+            """, key
+        ) { row in
+            let step = Step(
+                sequence: row.integer(0), at: row.integer(1), balanceAfter: row.integer(2),
+                outstandingAfter: row.integer(3), entries: row.integer(4), sum: row.integer(5),
+                balance: row.integer(6), receivable: row.integer(7))
+            rows += 1 + step.entries
+            checked(.doubleEntry, 1)
+            checked(.conservation, 1)
+            checked(.noOverdraft, 1)
+            checked(.monotone, 1)
+            if step.entries < 2 || step.sum != 0 {
+                breach(
+                    .doubleEntry, "transaction \(step.sequence) has \(step.entries) entries that sum to \(step.sum)")
+            }
+            balance += step.balance
+            outstanding -= step.receivable
+            if step.balanceAfter != balance || step.outstandingAfter != outstanding {
+                breach(
+                    .conservation,
+                    "after transaction \(step.sequence) \(step.balanceAfter) and \(step.outstandingAfter) were noted, "
+                        + "the entries sum to \(balance) and \(outstanding)")
+            }
+            if balance < 0 { breach(.noOverdraft, "the balance is \(balance) after transaction \(step.sequence)") }
+            if step.sequence != last.sequence + 1 || step.at < last.at {
+                breach(
+                    .monotone,
+                    "transaction \(step.sequence) at \(step.at) follows \(last.sequence) at \(last.at)")
+            }
+            last = (step.sequence, step.at)
+            return true
+        }
+        checked(.conservation, 1)
+        checked(.noOverdraft, 1)
+        checked(.monotone, 1)
+        if account.balance.micros != balance || account.outstanding.micros != outstanding {
+            breach(
+                .conservation,
+                "balance \(account.balance.micros) and outstanding \(account.outstanding.micros) are noted, the entries "
+                    + "sum to \(balance) and \(outstanding)")
+        }
+        if account.balance < .zero { breach(.noOverdraft, "the balance is \(account.balance)") }
+        if account.nextSequence != last.sequence + 1 || last.at > account.lastAt.milliseconds {
+            breach(.monotone, "the account is at \(account.nextSequence) and \(account.lastAt), past its journal")
+        }
+    }
+
+    /// M4: an online top-up is booked exactly when it is confirmed, the payment of an order enters when it is confirmed
+    /// and leaves when it is returned; and no money came in by payments that are not listed.
+    private mutating func checkPayments() throws {
+        let payments = try transaction.all(
+            """
+            SELECT p.payment_id, p.reference, p.order_id, p.amount, p.status,
+                (SELECT COUNT(*) FROM payment q WHERE q.reference = p.reference)
+            FROM payment p WHERE p.partition = ? AND p.account = ?
+            """, key
+        ) { row in
+            (
+                id: row.text(0), reference: row.text(1), isTopUp: row.isNull(2), amount: row.integer(3),
+                status: row.integer(4), sharing: row.integer(5)
+            )
+        }
+        var booked = try externalMoney()
+        checked(.externalOnce, Int64(payments.count))
+        for payment in payments {
+            if payment.sharing != 1 {
+                breach(.externalOnce, "\(payment.sharing) payments have the reference '\(payment.reference)'")
+            }
+            let came = payment.status >= Int64(Payment.Status.confirmed.rawValue) ? -payment.amount : 0
+            let went = payment.status == Int64(Payment.Status.returned.rawValue) ? payment.amount : 0
+            let expected: [LedgerCause: Int64] =
+                payment.isTopUp ? [.topUp: came] : [.paymentConfirmed: came, .paymentReturned: went]
+            for cause in [LedgerCause.topUp, .paymentConfirmed, .paymentReturned] {
+                let found = booked[ExternalKey(cause: cause, reference: payment.id)]?.amount ?? 0
+                let count = booked[ExternalKey(cause: cause, reference: payment.id)]?.count ?? 0
+                let wanted = expected[cause] ?? 0
+                if found != wanted || count > 1 {
+                    breach(
+                        .externalOnce,
+                        "payment \(payment.id) moved \(found) by \(count) transactions of cause \(cause), not \(wanted)"
+                    )
+                }
+                booked[ExternalKey(cause: cause, reference: payment.id)] = nil
+            }
+        }
+        for key in booked.keys where key.cause != .refundConfirmed && key.reference != "cash" {
+            breach(.externalOnce, "money moved for '\(key.reference)', which is no payment")
+        }
+    }
+
+    private struct ExternalKey: Hashable {
+        var cause: LedgerCause
+        var reference: String
+    }
+
+    private func externalMoney() throws -> [ExternalKey: (amount: Int64, count: Int64)] {
+        var moved: [ExternalKey: (amount: Int64, count: Int64)] = [:]
+        try transaction.forEachRow(
+            """
+            SELECT t.cause, t.reference, SUM(e.amount), COUNT(*) FROM ledger_transaction t JOIN ledger_entry e
+                ON e.partition = t.partition AND e.account = t.account AND e.sequence = t.sequence
+            WHERE t.partition = ? AND t.account = ? AND e.ledger_account = 4 GROUP BY t.cause, t.reference
+            """, key
+        ) { row in
+            let cause = try LedgerCause(stored: row.integer(0), "cause")
+            moved[ExternalKey(cause: cause, reference: row.text(1))] = (row.integer(2), row.integer(3))
+            return true
+        }
+        return moved
+    }
+
+    /// M5 and G1.
+    private mutating func checkOrders() throws {
+        let bookings = try bookings(of: .order)
+        let lines = try lines(of: .subscriptionOrder)
+        let orders = try transaction.all(
+            """
+            SELECT order_id, status, total, payment_method, payment_id, term_start, term_end FROM customer_order
+            WHERE partition = ? AND account = ?
+            """, key
+        ) { row in
+            (
+                id: row.text(0), isPaid: row.integer(1) == Int64(Order.Status.paid.rawValue),
+                isUnpaid: row.integer(1) == Int64(Order.Status.unpaid.rawValue), total: row.integer(2),
+                start: row.integer(5), end: row.integer(6)
+            )
+        }
+        checked(.noDoubleCharge, Int64(orders.count))
+        checked(.oneUnpaidOrder, 1)
+        for order in orders {
+            let (booked, count) = bookings[order.id] ?? (0, 0)
+            let found = lines[order.id] ?? []
+            guard order.isPaid else {
+                if count != 0 || !found.isEmpty {
+                    breach(.noDoubleCharge, "order \(order.id) is not paid but booked \(count) times")
+                }
+                continue
+            }
+            if count != 1 || booked != order.total {
+                breach(
+                    .noDoubleCharge, "order \(order.id) of \(order.total) is booked \(count) times, \(booked) in all")
+            }
+            if found.count != 1 || found[0].payable != order.total || found[0].start != order.start
+                || found[0].end != order.end
+            {
+                breach(
+                    .noDoubleCharge, "order \(order.id) has \(found.count) bill lines, or one of another price or term")
+            }
+        }
+        let known = Set(orders.map(\.id))
+        for id in bookings.keys where !known.contains(id) {
+            breach(.noDoubleCharge, "'\(id)' is booked and is no order")
+        }
+        let unpaid = orders.filter(\.isUnpaid)
+        if unpaid.count > 1 { breach(.oneUnpaidOrder, "orders \(unpaid.map(\.id)) are unpaid") }
+    }
+
+    /// M6: refunds by order, by refund and in the ledger are one another's sums.
+    private mutating func checkRefunds() throws {
+        var byRefund: [String: Int64] = [:]
+        var byOrder: [String: Int64] = [:]
+        try transaction.forEachRow(
+            """
+            SELECT s.refund_id, s.order_id, l.gross FROM bill_source s JOIN bill_line l
+                ON l.partition = s.partition AND l.account = s.account AND l.start_at = s.created_at
+                AND l.source = s.number
+            WHERE s.partition = ? AND s.account = ? AND s.kind = 3
+            """, key
+        ) { row in
+            byRefund[row.text(0), default: 0] -= row.integer(2)
+            byOrder[row.text(1), default: 0] -= row.integer(2)
+            return true
+        }
+        let orders = try transaction.all(
+            "SELECT order_id, total, refunded FROM customer_order WHERE partition = ? AND account = ? AND refunded <> 0",
+            key
+        ) { (id: $0.text(0), total: $0.integer(1), refunded: $0.integer(2)) }
+        checked(.refundBound, Int64(orders.count))
+        for order in orders {
+            let posted = byOrder.removeValue(forKey: order.id) ?? 0
+            if order.refunded > order.total || order.refunded < 0 || posted != order.refunded {
+                breach(
+                    .refundBound,
+                    "order \(order.id) of \(order.total) notes \(order.refunded) as refunded, its lines \(posted)")
+            }
+        }
+        for (id, amount) in byOrder where amount != 0 {
+            breach(.refundBound, "order \(id) notes no refund, its lines \(amount)")
+        }
+        let bookings = try bookings(of: .refund)
+        let refunds = try transaction.all(
+            "SELECT refund_id, to_balance + online FROM refund WHERE partition = ? AND account = ?", key
+        ) { (id: $0.text(0), amount: $0.integer(1)) }
+        checked(.refundBound, Int64(refunds.count))
+        for refund in refunds {
+            let (booked, count) = bookings[refund.id] ?? (0, 0)
+            let posted = byRefund.removeValue(forKey: refund.id) ?? 0
+            if count != 1 || -booked != refund.amount || posted != refund.amount {
+                breach(
+                    .refundBound,
+                    "refund \(refund.id) of \(refund.amount) is booked \(count) times, \(-booked) in all; lines \(posted)"
+                )
+            }
+        }
+        for id in byRefund.keys { breach(.refundBound, "lines give back for '\(id)', which is no refund") }
+    }
+
+    /// Revenue booked for a cause, by reference.
+    private func bookings(of cause: LedgerCause) throws -> [String: (amount: Int64, count: Int64)] {
+        var found: [String: (amount: Int64, count: Int64)] = [:]
+        try transaction.forEachRow(
+            """
+            SELECT t.reference, SUM(e.amount), COUNT(*) FROM ledger_transaction t JOIN ledger_entry e
+                ON e.partition = t.partition AND e.account = t.account AND e.sequence = t.sequence
+            WHERE t.partition = ? AND t.account = ? AND t.cause = ? AND e.ledger_account = 3 GROUP BY t.reference
+            """, key + [.integer(cause.rawValue)]
+        ) { row in
+            found[row.text(0)] = (row.integer(1), row.integer(2))
+            return true
+        }
+        return found
+    }
+
+    private struct OrderLine {
+        var payable: Int64
+        var start: Int64
+        var end: Int64
+    }
+
+    /// Lines of orders, by order.
+    private func lines(of kind: ItemKind) throws -> [String: [OrderLine]] {
+        var sources: [Int64: String] = [:]
+        try transaction.forEachRow(
+            "SELECT number, order_id FROM bill_source WHERE partition = ? AND account = ? AND kind = ?",
+            key + [.integer(kind.rawValue)]
+        ) { row in
+            sources[row.integer(0)] = row.text(1)
+            return true
+        }
+        guard !sources.isEmpty else { return [:] }
+        var found: [String: [OrderLine]] = [:]
+        try transaction.forEachRow(
+            """
+            SELECT source, gross - discount - round_down - coupon, start_at, end_at FROM bill_line
+            WHERE partition = ? AND account = ?
+            """, key
+        ) { row in
+            if let order = sources[row.integer(0)] {
+                found[order, default: []].append(
+                    OrderLine(payable: row.integer(1), start: row.integer(2), end: row.integer(3)))
+            }
+            return true
+        }
+        return found
+    }
+
+    /// B1 and B3: what a line owes follows from what it was posted with and what was allocated to it since.
+    private mutating func checkLines() throws {
+        var allocated: [LineKey: Int64] = [:]
+        try transaction.forEachRow(
+            """
+            SELECT start_at, source, SUM(amount) FROM allocation WHERE partition = ? AND account = ?
+            GROUP BY start_at, source
+            """, key
+        ) { row in
+            allocated[LineKey(start: row.instant(0), source: row.integer(1))] = row.integer(2)
+            return true
+        }
+        var owed: [LineKey: Int64] = [:]
+        try transaction.forEachOutstandingLine(of: account.id) { line in
+            owed[LineKey(start: line.start, source: line.source)] = line.outstanding.micros
+            return true
+        }
+        var outstanding: Int64 = 0
+        try transaction.forEachRow(
+            """
+            SELECT start_at, source, gross, discount, round_down, coupon, paid FROM bill_line
+            WHERE partition = ? AND account = ?
+            """, key
+        ) { row in
+            let line = LineKey(start: row.instant(0), source: row.integer(1))
+            let payable = row.integer(2) - row.integer(3) - row.integer(4) - row.integer(5)
+            let left = payable - row.integer(6) - (allocated.removeValue(forKey: line) ?? 0)
+            let noted = owed.removeValue(forKey: line) ?? 0
+            rows += 1
+            checked(.lineIdentity, 1)
+            // A line owes between nothing and all of it; a refund's owes nothing.
+            if left != noted || left < 0 || left > max(payable, 0) {
+                breach(
+                    .lineIdentity,
+                    "line \(line.start)/\(line.source) of \(payable) has \(left) left to pay, \(noted) is noted")
+            }
+            outstanding += left
+            return true
+        }
+        for line in allocated.keys { breach(.lineIdentity, "a payment of line \(line), which is not there") }
+        for line in owed.keys { breach(.lineIdentity, "a debt of line \(line), which is not there") }
+        checked(.outstandingLines, 1)
+        if outstanding != account.outstanding.micros {
+            breach(.outstandingLines, "lines owe \(outstanding), the account \(account.outstanding.micros)")
+        }
+    }
+
+    /// B2: every transaction that earned, or was paid by the customer, is the sum of its lines; and every settlement the
+    /// sum of its allocations.
+    private mutating func checkPostings() throws {
+        struct Sums {
+            var payable: Int64 = 0
+            var owed: Int64 = 0
+            var allocated: Int64 = 0
+        }
+        var sums: [Int64: Sums] = [:]
+        try transaction.forEachRow(
+            """
+            SELECT sequence, SUM(gross - discount - round_down - coupon),
+                SUM(gross - discount - round_down - coupon - paid)
+            FROM bill_line WHERE partition = ? AND account = ? GROUP BY sequence
+            """, key
+        ) { row in
+            sums[row.integer(0), default: Sums()].payable = row.integer(1)
+            sums[row.integer(0), default: Sums()].owed = row.integer(2)
+            return true
+        }
+        try transaction.forEachRow(
+            "SELECT sequence, SUM(amount) FROM allocation WHERE partition = ? AND account = ? GROUP BY sequence", key
+        ) { row in
+            sums[row.integer(0), default: Sums()].allocated = row.integer(1)
+            return true
+        }
+        // Lines of zero have no transaction.
+        if let zero = sums.removeValue(forKey: 0), zero.payable != 0 || zero.owed != 0 {
+            breach(.linesAreLedger, "lines without a transaction sum to \(zero.payable)")
+        }
+        try transaction.forEachRow(
+            """
+            SELECT sequence, SUM(CASE WHEN ledger_account = 3 THEN amount ELSE 0 END),
+                SUM(CASE WHEN ledger_account = 2 THEN amount ELSE 0 END)
+            FROM ledger_entry WHERE partition = ? AND account = ? GROUP BY sequence
+            """, key
+        ) { row in
+            let found = sums.removeValue(forKey: row.integer(0)) ?? Sums()
+            checked(.linesAreLedger, 1)
+            if found.payable != row.integer(1) || found.allocated - found.owed != row.integer(2) {
+                breach(
+                    .linesAreLedger,
+                    "transaction \(row.integer(0)) earned \(row.integer(1)) and settled \(row.integer(2)); its lines "
+                        + "sum to \(found.payable) and \(found.allocated - found.owed)")
+            }
+            return true
+        }
+        for sequence in sums.keys { breach(.linesAreLedger, "lines of transaction \(sequence), which is not there") }
+    }
+}
