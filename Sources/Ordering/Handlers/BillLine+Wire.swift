@@ -1,0 +1,85 @@
+import BillingAPI
+import BillingCore
+
+extension OrderV1.BillLine {
+    /// A sum, with nothing but its amounts.
+    init(sumOf amounts: BillAmounts) {
+        self.init(
+            grossMicros: amounts.gross.micros, discountMicros: amounts.discount.micros,
+            roundDownMicros: amounts.roundDown.micros, couponMicros: amounts.coupon.micros,
+            payableMicros: amounts.payable.micros, paidMicros: amounts.paid.micros,
+            outstandingMicros: amounts.outstanding.micros, status: OrderV1.LineStatus(amounts.status),
+            lines: amounts.lines)
+    }
+
+    /// A sum, with the field filled in that it is grouped by.
+    init(_ row: BillSummary.Row, period: StatisticalPeriod, grouping kind: BillGrouping) {
+        self.init(sumOf: row.amounts)
+        billingPeriod = period.text(row.period)
+        grouping = row.grouping
+        switch kind {
+        case .group: groupID = row.grouping
+        case .item: billingItem = row.grouping
+        case .specification: specification = row.grouping
+        case .region: region = row.grouping
+        case .billingMethod: billingMethod = row.grouping == "subscription" ? .subscription : .payAsYouGo
+        case .specificationAndRegion:
+            let parts = row.grouping.split(separator: " ", maxSplits: 1)
+            specification = String(parts.first ?? "")
+            region = String(parts.dropFirst().first ?? "")
+        case .product: product = row.grouping
+        case .account: accountID = row.grouping
+        case .none: break
+        }
+    }
+
+    /// A line.
+    init(_ found: FoundLine) {
+        let (source, line) = (found.source, found.line)
+        self.init(sumOf: line.amounts)
+        lineID = "\(found.account)/\(line.start.milliseconds)/\(line.source)"
+        accountID = found.account.text
+        billingPeriod = BillingCalendar.date(of: line.start).description
+        itemKind = source.kind.wire()
+        billingMethod = source.kind.isSubscription ? .subscription : .payAsYouGo
+        product = BillSource.product
+        billingItem = BillSource.billingItem
+        groupID = source.groupID
+        region = source.region
+        specification = source.specification
+        usageStart = line.start.milliseconds
+        usageEnd = line.end.milliseconds
+        listPriceNanos = line.listPrice.nanos
+        priceListVersion = UInt32(line.priceListVersion)
+        orderID = source.orderID
+        refundID = source.refundID
+        postedAt = line.postedAt.milliseconds
+        switch source.kind {
+        case .payAsYouGoBill:
+            resourceID = source.id
+            priceUnit = "instance-hour"
+            quantityUnit = "instance-hour"
+            quantityThousandths = Rounding.halfUp.divide(
+                Int128(line.end - line.start) * Int128(source.instances) * 1000, by: Int128(Int64.millisecondsPerHour))
+            billID = line.sequence == 0 ? "" : "bill-\(line.sequence)"
+        case .subscriptionOrder:
+            resourceID = source.groupID
+            priceUnit = "instance-month"
+            quantityUnit = "instance-month"
+            quantityThousandths = Int64(source.instances * source.months) * 1000
+        case .refund:
+            resourceID = source.groupID
+            priceUnit = "instance-month"
+        }
+    }
+}
+
+extension OrderV1.LineStatus {
+    init(_ status: BillAmounts.Status) {
+        switch status {
+        case .paid: self = .paid
+        case .partlyPaid: self = .partlyPaid
+        case .unpaid: self = .unpaid
+        }
+    }
+}

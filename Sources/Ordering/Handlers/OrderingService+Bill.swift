@@ -1,0 +1,249 @@
+import BillingAPI
+import BillingCore
+import RPC
+import Storage
+
+extension OrderingService {
+    /// Bill lines, or sums over them by period and grouping, of one account, or of all when the call is for none. All
+    /// views of one filter add up to the same total (domain 9.2).
+    func listBill(
+        _ request: OrderV1.ListBillRequest, _ call: CallContext
+    ) async throws -> Response<OrderV1.ListBillReply> {
+        let owner = call.account.isEmpty ? nil : try call.accountID()
+        let filter = try BillFilter(request)
+        let limit = try PageCursor.limit(request.limit)
+        let grouping = BillGrouping(request.groupBy)
+        switch request.period {
+        case .details:
+            let cursor = try DetailCursor(request.cursor)
+            return try await database.read { transaction in
+                var page = DetailPage(after: cursor, limit: limit)
+                try transaction.forEachBillLine(of: owner, filter) { try page.add($0) }
+                return Response(page.reply)
+            }
+        case .unspecified, .month: return try await sums(.month, grouping, owner, filter, request.cursor, limit)
+        case .day: return try await sums(.day, grouping, owner, filter, request.cursor, limit)
+        case .total: return try await sums(.total, grouping, owner, filter, request.cursor, limit)
+        }
+    }
+
+    private func sums(
+        _ period: StatisticalPeriod, _ grouping: BillGrouping, _ owner: AccountID?, _ filter: BillFilter,
+        _ cursor: String, _ limit: Int
+    ) async throws -> Response<OrderV1.ListBillReply> {
+        let after = try SumCursor(cursor)
+        return try await database.read { transaction in
+            var summary = BillSummary(period: period)
+            var total = BillAmounts()
+            var numbers: [SourceKey: Int] = [:]
+            try transaction.forEachBillLine(of: owner, filter) { found in
+                let key = SourceKey(account: found.account, number: found.line.source)
+                let number: Int
+                if let known = numbers[key] {
+                    number = known
+                } else {
+                    number = summary.number(of: grouping.text(found.source, account: found.account.text))
+                    numbers[key] = number
+                }
+                try summary.add(found.line.amounts, start: found.line.start, grouping: number)
+                try total.add(found.line.amounts)
+            }
+            let rows = summary.rows().drop { !after.isBefore($0) }.prefix(limit + 1)
+            let page = rows.prefix(limit)
+            return Response(
+                OrderV1.ListBillReply(
+                    lines: page.map { OrderV1.BillLine($0, period: period, grouping: grouping) },
+                    total: OrderV1.BillLine(sumOf: total),
+                    nextCursor: rows.count > limit ? page.last.map { SumCursor($0).text } ?? "" : ""))
+        }
+    }
+
+    /// Whoever runs the payments tells that the online part of a refund arrived (domain 7.5). The call is for the
+    /// refund's account, or for none.
+    /// - Throws: `OrderError.refundNotFound`, `.refundNotOnline`, `.refundConfirmed`.
+    func confirmRefund(
+        _ request: OrderV1.ConfirmRefundRequest, _ call: CallContext
+    ) async throws -> Response<OrderV1.RefundPostedReply> {
+        let instant = try call.instant()
+        let owner = call.account.isEmpty ? nil : try call.accountID()
+        return try await database.write(once: call, request) { transaction in
+            var refund = try transaction.refund(request.refundID, of: owner)
+            var account = try transaction.account(refund.account)
+            let at = try account.takeEffect(at: instant)
+            try refund.confirm(at: at)
+            try transaction.post(.refundConfirmed(refund.online, refund: refund.id.text), to: &account)
+            try transaction.update(refund)
+            try transaction.update(account)
+            return Response(OrderV1.RefundPostedReply(refund), effectiveAt: at)
+        }
+    }
+}
+
+private struct SourceKey: Hashable {
+    var account: AccountID
+    var number: Int64
+}
+
+/// A line that a filter admits, with what it is about.
+struct FoundLine {
+    var account: AccountID
+    var source: BillSource
+    var line: BillLine
+}
+
+extension Transaction {
+    /// Lends the lines that a filter admits: by account in the order of partitions, each in the order of its lines' keys.
+    fileprivate func forEachBillLine(
+        of owner: AccountID?, _ filter: BillFilter, _ body: (FoundLine) throws -> Void
+    ) throws {
+        if let owner {
+            try forEachBillLine(in: try account(owner).id, filter, body)
+            return
+        }
+        var place = (partition: 0, account: "")
+        while true {
+            let accounts = try accounts(
+                partitions: place.partition..<Partition.count, after: place.account, limit: 100)
+            for account in accounts { try forEachBillLine(in: account.id, filter, body) }
+            guard let last = accounts.last else { return }
+            place = (Partition.of(last.id.text), last.id.text)
+        }
+    }
+
+    private func forEachBillLine(
+        in account: AccountID, _ filter: BillFilter, _ body: (FoundLine) throws -> Void
+    ) throws {
+        let sources = try sources(of: account).filter { filter.admits($0.value) }
+        guard !sources.isEmpty else { return }
+        try forEachLine(of: account, from: filter.start, to: filter.end) { line in
+            if let source = sources[line.source] {
+                try body(FoundLine(account: account, source: source, line: line))
+            }
+            return true
+        }
+    }
+}
+
+/// Collects one page of lines, and the total over all.
+private struct DetailPage {
+    private let after: DetailCursor?
+    private let limit: Int
+    private var total = BillAmounts()
+    private var lines: [OrderV1.BillLine] = []
+    private var last: DetailCursor?
+    private var hasMore = false
+
+    init(after: DetailCursor?, limit: Int) {
+        self.after = after
+        self.limit = limit
+    }
+
+    mutating func add(_ found: FoundLine) throws {
+        try total.add(found.line.amounts)
+        let place = DetailCursor(account: found.account, line: found.line)
+        if let after, !(after < place) { return }
+        guard lines.count < limit else {
+            hasMore = true
+            return
+        }
+        lines.append(OrderV1.BillLine(found))
+        last = place
+    }
+
+    var reply: OrderV1.ListBillReply {
+        OrderV1.ListBillReply(
+            lines: lines, total: OrderV1.BillLine(sumOf: total), nextCursor: hasMore ? last?.text ?? "" : "")
+    }
+}
+
+/// A place among lines: their keys, which never change, so lines that come later move nothing.
+private struct DetailCursor: Comparable {
+    private let partition: Int
+    private let account: String
+    private let key: LineKey
+
+    init(account: AccountID, line: BillLine) {
+        self.account = account.text
+        partition = Partition.of(account.text)
+        key = LineKey(start: line.start, source: line.source)
+    }
+
+    /// `nil` for the empty text: before everything.
+    init?(_ text: String) throws(OrderError) {
+        guard !text.isEmpty else { return nil }
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 3, let start = Int64(parts[1]), let source = Int64(parts[2]) else {
+            throw PageCursor.malformed(text)
+        }
+        account = String(parts[0])
+        partition = Partition.of(account)
+        key = LineKey(start: Timestamp(milliseconds: start), source: source)
+    }
+
+    var text: String { "\(account)/\(key.start.milliseconds)/\(key.source)" }
+
+    static func < (left: Self, right: Self) -> Bool {
+        (left.partition, left.account, left.key) < (right.partition, right.account, right.key)
+    }
+}
+
+/// A place among sums: the period and the grouping of the last row told.
+private struct SumCursor {
+    private let place: (period: Int64, grouping: String)?
+
+    init(_ row: BillSummary.Row) { place = (row.period, row.grouping) }
+
+    init(_ text: String) throws(OrderError) {
+        guard !text.isEmpty else {
+            place = nil
+            return
+        }
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, let period = Int64(parts[0]) else { throw PageCursor.malformed(text) }
+        place = (period, String(parts[1]))
+    }
+
+    var text: String { place.map { "\($0.period)/\($0.grouping)" } ?? "" }
+
+    func isBefore(_ row: BillSummary.Row) -> Bool {
+        guard let place else { return true }
+        return place < (row.period, row.grouping)
+    }
+}
+
+extension BillFilter {
+    /// - Throws: `OrderError.pageMalformed` for an end before the start.
+    fileprivate init(_ request: OrderV1.ListBillRequest) throws(OrderError) {
+        self.init()
+        if request.start != 0 { start = Timestamp(milliseconds: request.start) }
+        if request.end != 0 { end = Timestamp(milliseconds: request.end) }
+        guard start <= end else {
+            throw .pageMalformed(field: "end", value: String(request.end), why: "is before the start")
+        }
+        groupID = request.groupID
+        region = request.region
+        specification = request.specification
+        kinds = request.itemKinds.filter(ItemKind.self)
+        if !request.billingMethods.isEmpty {
+            let subscription = request.billingMethods.contains(.subscription)
+            let payAsYouGo = request.billingMethods.contains(.payAsYouGo)
+            kinds = kinds.filter { $0.isSubscription ? subscription : payAsYouGo }
+        }
+    }
+}
+
+extension BillGrouping {
+    fileprivate init(_ grouping: OrderV1.BillGrouping) {
+        switch grouping {
+        case .unspecified: self = .none
+        case .group: self = .group
+        case .item: self = .item
+        case .specification: self = .specification
+        case .region: self = .region
+        case .billingMethod: self = .billingMethod
+        case .specificationAndRegion: self = .specificationAndRegion
+        case .product: self = .product
+        case .account: self = .account
+        }
+    }
+}

@@ -1,0 +1,159 @@
+import BillingAPI
+import BillingCore
+import Logging
+import RPC
+import Storage
+
+extension OrderingService {
+    /// Posts the rated slices of a cut and settles each account (domain 2.8). A line is named by its resource and start,
+    /// so a repeat posts nothing again, whatever part of the batch was posted before.
+    ///
+    /// Accounts are independent: they are written in units of about `linesPerUnit` lines, so that single calls need not
+    /// wait for a whole batch. When one unit fails the others may be posted; the caller repeats the batch.
+    /// - Throws: `OrderError.usageMalformed`, `.accountNotFound`; `.usageChanged` for a line that was posted with another
+    ///   content, which is an alarm.
+    func postUsage(
+        _ request: OrderV1.PostUsageRequest, _ call: CallContext
+    ) async throws -> Response<OrderV1.PostUsageReply> {
+        let batch = try UsageBatch(request)
+        var units: [ArraySlice<UsageBatch.Share>] = []
+        var first = 0
+        var lines = 0
+        for (index, share) in batch.shares.enumerated() {
+            lines += share.lines.count
+            if lines >= Self.linesPerUnit || index == batch.shares.count - 1 {
+                units.append(batch.shares[first...index])
+                (first, lines) = (index + 1, 0)
+            }
+        }
+        do {
+            var reply = OrderV1.PostUsageReply()
+            try await withThrowingTaskGroup(of: UsageOutcome.self) { group in
+                for unit in units {
+                    group.addTask {
+                        try await database.write(.bulk) { transaction in
+                            var outcome = UsageOutcome()
+                            for share in unit { try transaction.post(share, of: batch, into: &outcome) }
+                            return outcome
+                        }
+                    }
+                }
+                for try await outcome in group {
+                    reply.posted += outcome.posted
+                    reply.repeatedLines += outcome.repeated
+                    reply.overdueAccounts += outcome.overdue
+                }
+            }
+            reply.overdueAccounts.sort()
+            return Response(reply, effectiveAt: batch.cutAt)
+        } catch let error as OrderError {
+            if case .usageChanged = error {
+                logger.critical("usage was posted before with another content", metadata: ["detail": "\(error)"])
+            }
+            throw error
+        }
+    }
+
+    /// What the writer does at a time, about 5 ms.
+    private static let linesPerUnit = 512
+}
+
+private struct UsageOutcome: Sendable {
+    var posted: UInt32 = 0
+    var repeated: UInt32 = 0
+    var overdue: [String] = []
+}
+
+extension Transaction {
+    /// Posts the new lines of one account with one ledger transaction, paid from the balance while it lasts.
+    fileprivate func post(
+        _ share: UsageBatch.Share, of batch: UsageBatch, into outcome: inout UsageOutcome
+    ) throws {
+        var account = try account(share.account)
+        let at = account.follow(batch.cutAt)
+        let sequence = account.nextSequence
+        var settlement = Settlement(funds: account.balance)
+        var numbers: [Int: Int64] = [:]
+        var posted: UInt32 = 0
+        for line in share.lines {
+            let source = batch.resources[line.resource].source
+            let number = try numbers[line.resource] ?? number(of: source, line, account)
+            numbers[line.resource] = number
+            let amounts = try BillAmounts.line(gross: line.gross, paid: settlement.share(of: line.gross))
+            let isNew = try insert(
+                BillLine(
+                    start: line.start, end: line.end, source: number, priceListVersion: line.price.priceListVersion,
+                    listPrice: line.price.hourly, amounts: amounts, sequence: line.gross == .zero ? 0 : sequence,
+                    postedAt: at), about: source, of: account)
+            if isNew {
+                try settlement.settle(line.gross)
+                posted += 1
+            } else {
+                try requireUnchanged(line, number, source, account)
+            }
+        }
+        if try settlement.paid.adding(settlement.outstanding) > .zero {
+            try post(
+                .usage(
+                    paid: settlement.paid, outstanding: settlement.outstanding,
+                    reference: "cut-\(batch.cutAt.description)"), to: &account)
+        }
+        if posted > 0 { try update(account) }
+        outcome.posted += posted
+        outcome.repeated += UInt32(share.lines.count) - posted
+        if account.isOverdue { outcome.overdue.append(account.id.text) }
+    }
+
+    /// The number of a resource as a source, which is made at its first line.
+    /// - Throws: `OrderError.usageChanged` when the resource was described otherwise before.
+    private func number(of source: BillSource, _ line: UsageLine, _ account: Account) throws -> Int64 {
+        guard let known = try self.source(source.kind, source.id, of: account.id) else {
+            return try insert(source, of: account.id)
+        }
+        guard known.source == source else { throw OrderError.usageChanged(resource: source.id, start: line.start) }
+        return known.number
+    }
+
+    private func requireUnchanged(
+        _ line: UsageLine, _ number: Int64, _ source: BillSource, _ account: Account
+    ) throws {
+        let known = try postedUsage(LineKey(start: line.start, source: number), of: account.id)
+        guard let known, known.end == line.end, known.price == line.price, known.gross == line.gross else {
+            throw OrderError.usageChanged(resource: source.id, start: line.start)
+        }
+    }
+}
+
+extension UsageBatch {
+    /// - Throws: `OrderError.usageMalformed`; `IdentifierError`.
+    fileprivate init(_ request: OrderV1.PostUsageRequest) throws {
+        let resources = try request.resources.enumerated().map { index, resource in
+            func check(_ holds: Bool, _ field: String, _ value: String, _ why: String) throws {
+                guard holds else {
+                    throw OrderError.usageMalformed(field: "resources[\(index)].\(field)", value: value, why: why)
+                }
+            }
+            let unit = BillingUnit(wire: resource.billingUnit)
+            try check(unit != nil, "billing_unit", resource.billingUnit.wireName, "is unknown")
+            try check(!resource.resourceID.isEmpty, "resource_id", "", "is missing")
+            try check(!resource.groupID.isEmpty, "group_id", "", "is missing")
+            let instances = Int(resource.instances)
+            try check((1...100).contains(instances), "instances", String(instances), "is not 1 to 100")
+            return UsageResource(
+                account: try AccountID(resource.accountID),
+                source: BillSource(
+                    kind: .payAsYouGoBill, id: resource.resourceID, groupID: resource.groupID,
+                    specification: resource.specification, region: resource.region, instances: instances,
+                    createdAt: Timestamp(milliseconds: resource.createdAt),
+                    anchor: Timestamp(milliseconds: resource.anchor), billingUnit: unit, months: 0, orderID: "",
+                    refundID: ""))
+        }
+        let prices = request.prices.map {
+            UsagePrice(priceListVersion: Int($0.priceListVersion), hourly: UnitPrice(nanos: $0.hourlyNanos))
+        }
+        try self.init(
+            cutAt: Timestamp(milliseconds: request.cutAt), resources: resources, prices: prices,
+            resource: request.resource, start: request.start, end: request.end, price: request.price,
+            gross: request.grossMicros)
+    }
+}
