@@ -108,6 +108,7 @@ let targets: [Target] = [
 
     tests("BillingCoreTests", ["BillingCore", "BillingTestKit"]),
     tests("HouseTests", []),
+    tests("OrderingTests", ["BillingAPI", "BillingCore", "BillingTestKit", "Ordering", "RPC", "Storage"]),
     tests("StorageContractTests", ["BillingCore", "BillingTestKit", "RPC", "Storage"]),
     tests("BillingAPITests", ["BillingAPI", "BillingCore", "RPC"]),
     tests("RPCTests", ["BillingCore", "BillingTestKit", "RPC"]),

@@ -1,0 +1,172 @@
+import BillingAPI
+import BillingCore
+import RPC
+import Storage
+import Testing
+
+@testable import Ordering
+
+@Suite("Money audit") struct MoneyAuditTests {
+    /// An account with something of everything, of which the audit finds nothing wrong.
+    private func busy(_ shop: Shop) async throws -> String {
+        let account = try await shop.account("20")
+        _ = try await shop.topUp(account, "5", reference: "wire-top-up")
+        _ = try await shop.confirm("wire-top-up")
+        let first = try await shop.place(account)
+        _ = try await shop.pay(account, first.orderID, saga: "saga-1")
+        let second = try await shop.place(account)
+        let payment = try await shop.register(account, second.orderID, reference: "wire-order").paymentID
+        _ = try await shop.confirm("wire-order")
+        _ = try await shop.pay(account, second.orderID, saga: "saga-2", method: .online, payment: payment)
+        _ = try await shop.refund(
+            account, group: first.groupID, [(first.orderID, "3")], at: opening.adding(hours: 1))
+        for hour in 1...60 {
+            _ = try await shop.post(.hour(account, endingAt: opening.adding(hours: Int64(hour)), "0.5"))
+        }
+        _ = try await shop.topUp(account, "2.25", at: opening.adding(hours: 60))
+        #expect(try await shop.show(account).outstandingMicros > 0)
+        #expect(try await shop.breaches() == [:])
+        return account
+    }
+
+    @Test(
+        "An error planted in the data is found, and under the right name",
+        arguments: [
+            ("UPDATE ledger_entry SET amount = amount + 1 WHERE sequence = 1 AND ledger_account = 1", "M1"),
+            ("DELETE FROM ledger_entry WHERE sequence = 1", "M1"),
+            ("UPDATE account SET balance = balance + 1", "M2"),
+            ("UPDATE account SET outstanding = outstanding - 1", "M2"),
+            ("UPDATE ledger_transaction SET balance_after = balance_after + 1 WHERE sequence = 3", "M2"),
+            ("UPDATE ledger_entry SET amount = -amount WHERE sequence = 1", "M3"),
+            ("UPDATE payment SET status = 1, confirmed_at = NULL WHERE reference = 'wire-top-up'", "M4"),
+            ("UPDATE payment SET status = 4 WHERE reference = 'wire-order'", "M4"),
+            ("DELETE FROM payment WHERE reference = 'wire-top-up'", "M4"),
+            ("UPDATE payment SET amount = amount + 1 WHERE reference = 'wire-top-up'", "M4"),
+            (
+                """
+                UPDATE customer_order SET status = 1, paid_at = NULL, payment_method = NULL, term_start = NULL,
+                    term_end = NULL WHERE refunded = 0
+                """, "M5"
+            ),
+            ("UPDATE customer_order SET term_end = term_end + 1", "M5"),
+            ("UPDATE ledger_transaction SET reference = 'ord-x' WHERE cause = 3", "M5"),
+            ("UPDATE customer_order SET refunded = refunded + 1 WHERE refunded > 0", "M6"),
+            ("UPDATE customer_order SET refunded = 0 WHERE refunded > 0", "M6"),
+            ("UPDATE refund SET to_balance = to_balance + 1", "M6"),
+            ("DELETE FROM refund", "M6"),
+            ("UPDATE ledger_transaction SET at = at - 100000000 WHERE sequence = 20", "T1"),
+            ("UPDATE ledger_transaction SET at = at + 100000000000 WHERE sequence = 20", "T1"),
+            ("UPDATE bill_line SET gross = gross + 1 WHERE sequence = 30", "B1"),
+            ("UPDATE bill_line SET gross = gross + 1 WHERE sequence = 30", "B2"),
+            ("UPDATE bill_line SET paid = paid - 1 WHERE sequence = 30", "B1"),
+            ("UPDATE allocation SET amount = amount - 1", "B1"),
+            ("DELETE FROM allocation", "B2"),
+            ("DELETE FROM outstanding_line", "B1"),
+            ("UPDATE outstanding_line SET outstanding = outstanding + 1", "B1"),
+            ("UPDATE bill_line SET paid = 0 WHERE sequence = 30", "B3"),
+            ("DELETE FROM bill_line WHERE sequence = 30", "B2"),
+        ])
+    func planted(_ sql: String, _ invariant: String) async throws {
+        let shop = try Shop()
+        _ = try await busy(shop)
+        try await shop.database.write { transaction in
+            // As somebody would who edits the file: without our walls.
+            for trigger in try transaction.all(
+                "SELECT name FROM sqlite_master WHERE type = 'trigger'", map: { $0.text(0) })
+            {
+                try transaction.execute("DROP TRIGGER \(trigger)")
+            }
+        }
+        _ = try await shop.database.write { try $0.execute(sql) }
+        let breaches = try await shop.breaches()
+        #expect(breaches[invariant] ?? 0 > 0, "found \(breaches)")
+    }
+
+    @Test("Two unpaid orders are found, should the index that forbids them be gone")
+    func twoUnpaid() async throws {
+        let shop = try Shop()
+        let account = try await shop.account()
+        let first = try await shop.place(account).orderID
+        _ = try await shop.cancel(account, first)
+        _ = try await shop.place(account)
+        try await shop.database.write { transaction in
+            try transaction.execute("DROP INDEX order_unpaid")
+            try transaction.execute(
+                "UPDATE customer_order SET status = 1, cancelled_at = NULL, cancellation_cause = NULL")
+        }
+        #expect(try await shop.breaches() == ["G1": 1])
+    }
+
+    @Test("Every account is looked at once, over pages and ranges of partitions")
+    func pages() async throws {
+        let shop = try Shop()
+        for _ in 0..<120 { _ = try await shop.account("1") }
+        func checked(_ from: UInt32, _ to: UInt32) async throws -> Int64 {
+            var count: Int64 = 0
+            var request = OrderV1.AuditMoneyRequest(partitionFrom: from, partitionTo: to)
+            while true {
+                let reply = try await shop.service.auditMoney(
+                    request, shop.call(OrderV1.Bills.auditMoney.descriptor, "", at: nil))
+                count += reply.findings.first { $0.invariant == "M1" }?.checked ?? 0
+                if reply.nextAccount.isEmpty { return count }
+                request.afterAccount = reply.nextAccount
+                request.partitionFrom = reply.nextPartition
+            }
+        }
+        #expect(try await checked(0, 256) == 120)
+        let (low, high) = (try await checked(0, 100), try await checked(100, 256))
+        #expect(low + high == 120)
+        #expect(try await checked(7, 7) == 0)
+        for (from, to) in [(0, 257), (8, 7)] as [(UInt32, UInt32)] {
+            #expect(await reason { try await checked(from, to) } == "page.malformed")
+        }
+    }
+}
+
+@Suite("Coverage audit") struct CoverageAuditTests {
+    private func coverage(
+        _ shop: Shop, _ account: String, after group: String = ""
+    ) async throws -> OrderV1.AuditCoverageReply {
+        try await shop.service.auditCoverage(
+            OrderV1.AuditCoverageRequest(accountID: account, afterGroup: group),
+            shop.call(OrderV1.Bills.auditCoverage.descriptor, "", at: nil)
+        ).message
+    }
+
+    @Test("Contiguous slices are one row; gaps, overlaps and paid terms are rows of their own")
+    func rows() async throws {
+        let shop = try Shop()
+        let account = try await shop.account("100")
+        for hour in [1, 2, 4] as [Int64] {
+            _ = try await shop.post(.hour(account, "ag-0", endingAt: opening.adding(hours: hour)))
+        }
+        let order = try await shop.place(account, kind: .switch, group: "ag-0", at: opening.adding(hours: 4))
+        _ = try await shop.pay(account, order.orderID, at: opening.adding(hours: 4))
+        _ = try await shop.post(.hour(account, "ag-9", endingAt: opening.adding(hours: 4)))
+        let reply = try await coverage(shop, account)
+        func hours(_ instant: Int64) -> Int64 { (instant - opening.milliseconds) / .millisecondsPerHour }
+        #expect(reply.coverages.map(\.groupID) == ["ag-0", "ag-0", "ag-0", "ag-9"])
+        #expect(reply.coverages.map { hours($0.start) } == [0, 3, 4, 3])
+        #expect(reply.coverages.map(\.lines) == [2, 1, 1, 1])
+        #expect(reply.coverages.map(\.orderID) == ["", "", order.orderID, ""])
+        #expect(reply.coverages[2].end == at("2026-04-11").milliseconds)
+        #expect(reply.nextGroup == "")
+        #expect(try await coverage(shop, account, after: "ag-0").coverages.map(\.groupID) == ["ag-9"])
+    }
+
+    @Test("A page holds at most 4,096 rows and ends between groups")
+    func pages() async throws {
+        let shop = try Shop()
+        let account = try await shop.account("100000")
+        for hour in [1, 3] as [Int64] {
+            var usage = Usage(cutAt: opening.adding(hours: hour))
+            let (from, to) = (opening.adding(hours: hour - 1), opening.adding(hours: hour))
+            for number in 0..<2100 { try usage.add(account, "ag-\(10_000 + number)", from: from, to: to, "0.01") }
+            _ = try await shop.post(usage)
+        }
+        let first = try await coverage(shop, account)
+        #expect(first.coverages.count == 4096 && first.nextGroup == "ag-12047")
+        let second = try await coverage(shop, account, after: first.nextGroup)
+        #expect(second.coverages.count == 104 && second.nextGroup == "")
+    }
+}
