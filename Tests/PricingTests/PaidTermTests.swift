@@ -5,8 +5,10 @@ import Testing
 
 @Suite("Consumed part of a paid term") struct PaidTermTests {
     private static let full = TermDiscount.durations.map { TermDiscount(months: $0, factorMillionths: 1_000_000) }
-    private static let rising = zip(TermDiscount.durations, [1_000_000, 950_000, 900_000, 850_000, 800_000] as [UInt32])
-        .map { TermDiscount(months: $0, factorMillionths: $1) }
+    private static let rising = zip(
+        TermDiscount.durations, [1_000_000, 950_000, 900_000, 850_000, 800_000] as [UInt32]
+    )
+    .map { TermDiscount(months: $0, factorMillionths: $1) }
 
     @Test(
         "Days are blocks of 24 hours from the start, a part counts whole; at least 1, at most the term",

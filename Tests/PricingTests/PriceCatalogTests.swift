@@ -75,7 +75,10 @@ import Testing
             ("12: \"1.00\"", "24: \"1.00\"", "term_discounts", "'24'"),
             ("name: China (Hangzhou), class: ML", "name: China (Hangzhou), class: EU", "regions[0].class", "'EU'"),
             ("region: cn-shanghai", "region: cn-hangzhou", "regions[1]", "'cn-hangzhou'"),
-            ("specification: acp.std.small", "specification: acp.basic.small", "specifications[1]", "'acp.basic.small'"),
+            (
+                "specification: acp.std.small", "specification: acp.basic.small", "specifications[1]",
+                "'acp.basic.small'"
+            ),
             ("unit: second,", "unit: minute,", "billing_units[0].unit", "'minute'"),
             ("second, created_before: \"2025-05-06 00:00\"", "second", "billing_units[0]", "created_before"),
             ("versions:", "version:", "", "'version'"),

@@ -5,7 +5,8 @@ import Testing
 
 @Suite("Quotes") struct QuoteTests {
     private func quote(
-        _ specification: String, _ region: String, _ instances: UInt32, months: UInt32, at instant: String = "2026-04-10"
+        _ specification: String, _ region: String, _ instances: UInt32, months: UInt32,
+        at instant: String = "2026-04-10"
     ) throws -> Quote {
         try shippedPrices().inForce(at: at(instant)).quote(
             specification: specification, region: region, instances: instances, months: months, at: at(instant))
@@ -60,14 +61,18 @@ import Testing
     @Test("A free hour never breaks even")
     func free() throws {
         let version = try version(1, from: at("2020-01-01"), hourlyNanos: 0)
-        let quote = try version.quote(specification: "one", region: "here", instances: 1, months: 1, at: at("2026-01-01"))
+        let quote = try version.quote(
+            specification: "one", region: "here", instances: 1, months: 1, at: at("2026-01-01"))
         #expect(try #require(quote.subscription).breakEvenHours == nil)
     }
 
     @Test(
         "What is not sold is refused with the value and what there is",
         arguments: [
-            ("acp.huge", "cn-hangzhou", 1, 1, "price.unknown_specification", "specification", "acp.huge", "acp.std.large"),
+            (
+                "acp.huge", "cn-hangzhou", 1, 1, "price.unknown_specification", "specification", "acp.huge",
+                "acp.std.large"
+            ),
             ("acp.std.small", "cn-mars", 1, 1, "price.unknown_region", "region", "cn-mars", "cn-shenzhen"),
             ("acp.std.small", "cn-hangzhou", 0, 1, "group.instance_count", "instances", "0", "1 to 100"),
             ("acp.std.small", "cn-hangzhou", 101, 1, "group.instance_count", "instances", "101", "1 to 100"),

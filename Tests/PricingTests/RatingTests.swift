@@ -43,16 +43,26 @@ import Testing
     @Test(
         "A bad slice is refused by name",
         arguments: [
-            (SliceColumns(resource: [0], start: [origin, origin], end: [origin + 1]),
-                .columns(resource: 1, start: 2, end: 1)),
-            (SliceColumns(resource: [0, 2], start: [origin, origin], end: [origin + 1, origin + 1]),
-                .resourceIndex(2, slice: 1, resources: 2)),
-            (SliceColumns(resource: [0], start: [origin + 1], end: [origin + 1]),
-                .emptySlice(0, start: origin + 1, end: origin + 1)),
-            (SliceColumns(resource: [0], start: [origin + 2], end: [origin + 1]),
-                .emptySlice(0, start: origin + 2, end: origin + 1)),
-            (SliceColumns(resource: [1], start: [origin + hour - 1], end: [origin + hour]),
-                .sliceBeforeAnchor(0, start: origin + hour - 1, anchor: origin + hour)),
+            (
+                SliceColumns(resource: [0], start: [origin, origin], end: [origin + 1]),
+                .columns(resource: 1, start: 2, end: 1)
+            ),
+            (
+                SliceColumns(resource: [0, 2], start: [origin, origin], end: [origin + 1, origin + 1]),
+                .resourceIndex(2, slice: 1, resources: 2)
+            ),
+            (
+                SliceColumns(resource: [0], start: [origin + 1], end: [origin + 1]),
+                .emptySlice(0, start: origin + 1, end: origin + 1)
+            ),
+            (
+                SliceColumns(resource: [0], start: [origin + 2], end: [origin + 1]),
+                .emptySlice(0, start: origin + 2, end: origin + 1)
+            ),
+            (
+                SliceColumns(resource: [1], start: [origin + hour - 1], end: [origin + hour]),
+                .sliceBeforeAnchor(0, start: origin + hour - 1, anchor: origin + hour)
+            ),
             (SliceColumns(resource: [0], start: [origin], end: [Int64.max]), .instant(.max, field: "end[0]")),
         ] as [(SliceColumns, PricingError)])
     func refusals(slices: SliceColumns, error: PricingError) {
