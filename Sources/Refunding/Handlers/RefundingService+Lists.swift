@@ -1,0 +1,90 @@
+import BillingAPI
+import BillingCore
+import RPC
+import Storage
+
+extension RefundingService {
+    func getRefund(
+        _ request: RefundV1.GetRefundRequest, _ call: CallContext
+    ) async throws -> Response<RefundV1.RefundReply> {
+        let account = try call.accountID()
+        return try await database.read { transaction in
+            let refund = try RefundStore(transaction: transaction, account: account).refund(request.refundID)
+            return Response(RefundV1.RefundReply(refund))
+        }
+    }
+
+    /// The account's refunds in order of their instants, of one group or of all.
+    func listRefunds(
+        _ request: RefundV1.ListRefundsRequest, _ call: CallContext
+    ) async throws -> Response<RefundV1.ListRefundsReply> {
+        let account = try call.accountID()
+        let (place, limit) = (try PageCursor(request.cursor), try PageCursor.limit(request.limit))
+        return try await database.read { transaction in
+            let found = try RefundStore(transaction: transaction, account: account).refunds(
+                ofGroup: request.groupID, after: place, limit: limit + 1)
+            let page = found.prefix(limit)
+            let next = found.count > limit ? page.last.map { PageCursor(after: $0).text } : nil
+            return Response(
+                RefundV1.ListRefundsReply(
+                    refunds: page.compactMap { RefundV1.RefundReply($0).refund }, nextCursor: next ?? ""))
+        }
+    }
+
+    /// Notes that an online refund arrived, after order booked it.
+    func confirmRefund(
+        _ request: RefundV1.ConfirmRefundRequest, _ call: CallContext
+    ) async throws -> Response<RefundV1.RefundReply> {
+        let account = try call.accountID()
+        return try await database.write(once: call, request) { transaction in
+            let store = RefundStore(transaction: transaction, account: account)
+            var refund = try store.refund(request.refundID)
+            try refund.confirmOnline()
+            try store.update(refund)
+            return Response(RefundV1.RefundReply(refund), effectiveAt: call.effectiveAt)
+        }
+    }
+
+    /// Checks the refunds of some accounts of partitions `[from, to)` against M6.
+    /// - Throws: `RefundError.pageMalformed` for a range that is none.
+    func auditRefunds(
+        _ request: RefundV1.AuditRefundsRequest, _ call: CallContext
+    ) async throws -> Response<RefundV1.AuditRefundsReply> {
+        let (from, to) = (Int(request.partitionFrom), Int(request.partitionTo))
+        guard from <= to, to <= Partition.count else {
+            throw RefundError.pageMalformed(
+                field: "partition_to", value: String(to), why: "ends no range of partitions that starts at \(from)")
+        }
+        return try await database.read { transaction in
+            let accounts = try transaction.accountsWithRefunds(
+                partitions: from..<to, after: request.afterAccount, limit: Self.accountsPerPage)
+            var invariant = RefundInvariant()
+            for account in accounts {
+                invariant.check(try RefundStore(transaction: transaction, account: account).all())
+            }
+            var reply = RefundV1.AuditRefundsReply(findings: [CommonV1.AuditFinding(invariant)])
+            if accounts.count == Self.accountsPerPage, let last = accounts.last {
+                reply.nextAccount = last.text
+                reply.nextPartition = UInt32(Partition.of(last.text))
+            }
+            return Response(reply)
+        }
+    }
+
+    private static let accountsPerPage = 500
+}
+
+extension RefundStore {
+    fileprivate func all() throws -> [Refund] {
+        try refunds(ofGroup: "", after: PageCursor(""), limit: .max)
+    }
+}
+
+extension CommonV1.AuditFinding {
+    fileprivate init(_ invariant: RefundInvariant) {
+        self.init(
+            invariant: "M6", title: "Refunds give back at most what was paid, and a group once",
+            checked: invariant.checked, breaches: Int64(invariant.breaches.count),
+            examples: Array(invariant.breaches.prefix(5)))
+    }
+}

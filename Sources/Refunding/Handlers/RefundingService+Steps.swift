@@ -1,0 +1,123 @@
+import BillingAPI
+import BillingCore
+import RPC
+import Storage
+
+extension RefundingService {
+    /// Fixes T and the amount, which must be the token's. An undo drops the refund.
+    ///
+    /// The quote is computed before the transaction, and refused in it: on a repeat the step's row answers, whatever
+    /// the quote would say by then.
+    func openRefund(
+        _ request: RefundV1.OpenRefundRequest, _ call: CallContext
+    ) async throws -> Response<RefundV1.RefundReply> {
+        let (account, step) = (try call.accountID(), try SagaStep(request.step))
+        let outcome = step.isUndo ? nil : try await quoteOutcome(request.group, call)
+        return try await database.write(
+            step: step, call, request,
+            do: { transaction in
+                guard let outcome else { preconditionFailure("an undo does nothing anew; Storage sees to that") }
+                let quote = try outcome.get()
+                try quote.requireConfirmed(by: request.token)
+                let refund = Refund(opening: try RefundID(request.refundID), account: account, quote)
+                try RefundStore(transaction: transaction, account: account).insert(refund)
+                return Response(RefundV1.RefundReply(refund), effectiveAt: refund.at)
+            },
+            undo: { try RefundStore(transaction: $0, account: account).apply(.dropped, to: request.refundID) })
+    }
+
+    /// The pivot of Unsubscribe: has order post the money, then notes it. Order's row of the step decides: what it
+    /// refuses is passed on and nothing is kept of it here, and an undo is order's to grant.
+    func payRefund(
+        _ request: RefundV1.PayRefundRequest, _ call: CallContext
+    ) async throws -> Response<RefundV1.RefundReply> {
+        let (account, step) = (try call.accountID(), try SagaStep(request.step))
+        if step.isUndo {
+            _ = try await post(OrderV1.PostRefundRequest(refundID: request.refundID), as: step, call)
+        } else {
+            let refund = try await database.read { transaction in
+                try RefundStore(transaction: transaction, account: account).refund(request.refundID)
+            }
+            let posted = try await post(try refund.posting(), as: step, call)
+            guard posted.toBalanceMicros == refund.toBalance.micros, posted.onlineMicros == refund.online.micros else {
+                throw RefundError.unusableAnswer("order posted another amount than refund \(refund.id) is of")
+            }
+        }
+        return try await decided(step, request, call) { store in try store.apply(.posted, to: request.refundID) }
+    }
+
+    /// The group has ended. Comes after the pivot.
+    func closeRefund(
+        _ request: RefundV1.CloseRefundRequest, _ call: CallContext
+    ) async throws -> Response<RefundV1.RefundReply> {
+        try await decided(try SagaStep(request.step), request, call) { store in
+            try store.apply(.closed, to: request.refundID)
+        }
+    }
+
+    /// - Throws: `RPCError` when order or pricing cannot be asked, which settles nothing.
+    private func quoteOutcome(
+        _ group: MeteringV1.InstanceGroup?, _ call: CallContext
+    ) async throws -> Result<RefundQuote, RefundError> {
+        do {
+            return .success(try await quote(group, call))
+        } catch let error as RefundError {
+            return .failure(error)
+        }
+    }
+
+    /// Order's part of the pivot: a step of the same saga by another name, so that both keep a row of their own.
+    private func post(
+        _ posting: OrderV1.PostRefundRequest, as step: SagaStep, _ call: CallContext
+    ) async throws -> OrderV1.RefundPostedReply {
+        var posting = posting
+        posting.step = CommonV1.SagaStep(
+            sagaID: step.sagaID, definition: step.definition, step: Self.postingStep, undo: step.isUndo)
+        var options = call.onward
+        options.key = try IdempotencyKey("\(step.sagaID):\(Self.postingStep)")
+        return try await orderSteps.postRefund(posting, options).message
+    }
+
+    private static let postingStep = "PostRefund"
+
+    /// Keeps a step that decides its saga, or comes after such a one, so that only a step not done yet is taken back.
+    private func decided<Request: WireMessage>(
+        _ step: SagaStep, _ request: Request, _ call: CallContext,
+        _ effect: @escaping @Sendable (RefundStore) throws -> Refund
+    ) async throws -> Response<RefundV1.RefundReply> {
+        let account = try call.accountID()
+        return try await database.write(
+            step: step, call, request,
+            do: { transaction in
+                let refund = try effect(RefundStore(transaction: transaction, account: account))
+                return Response(RefundV1.RefundReply(refund), effectiveAt: refund.at)
+            },
+            undo: { _ in preconditionFailure("a pivot is never undone; Storage refuses it") }, isPivot: true)
+    }
+}
+
+extension RefundStore {
+    @discardableResult
+    fileprivate func apply(_ event: Refund.Event, to id: String) throws -> Refund {
+        var refund = try refund(id)
+        try refund.apply(event)
+        try update(refund)
+        return refund
+    }
+}
+
+extension Refund {
+    /// What order is asked to post. A repeat asks the same.
+    /// - Throws: `RefundError.outOfTurn` for a refund that was dropped.
+    fileprivate func posting() throws(RefundError) -> OrderV1.PostRefundRequest {
+        switch state {
+        case .open, .posted, .closed: break
+        case .dropped: throw .outOfTurn(refund: id.text, is: state, .posted)
+        }
+        return OrderV1.PostRefundRequest(
+            refundID: id.text, groupID: groupID, at: at.milliseconds,
+            lines: orders.filter { $0.refund > .zero }.map {
+                OrderV1.RefundLine(orderID: $0.orderID, amountMicros: $0.refund.micros)
+            })
+    }
+}
