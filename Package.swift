@@ -117,6 +117,7 @@ let targets: [Target] = [
         ["BillingCore", "BillingTestKit", "CZeroMQ", "RPC", "RPCZeroMQ", .product(name: "Logging", package: "swift-log")]),
     tests("PricingTests", ["BillingAPI", "BillingCore", "BillingTestKit", "Pricing", "RPC", "Storage"]),
     tests("MeteringTests", ["BillingAPI", "BillingCore", "BillingTestKit", "Metering", "RPC", "Storage"]),
+    tests("RefundingTests", ["BillingAPI", "BillingCore", "BillingTestKit", "RPC", "Refunding"]),
 ]
 
 let package = Package(name: "billing", products: products, dependencies: dependencies, targets: targets)

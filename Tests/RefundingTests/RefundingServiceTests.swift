@@ -1,0 +1,357 @@
+import BillingAPI
+import BillingCore
+import BillingTestKit
+import RPC
+import Synchronization
+import Testing
+
+@testable import Refunding
+
+/// A refund service between doubles of pricing and order, and one subscribed group: example 9 of domain 11.
+private struct Scene {
+    let order = OrderDouble()
+    let pricing = PricingDouble()
+    let service: RefundingService
+    var group = MeteringV1.InstanceGroup(
+        groupID: "ag-1", accountID: "acct-1", instances: 3, status: .active, billingMethod: .subscription,
+        orderID: "ord-1")
+
+    init() throws {
+        service = RefundingService(
+            database: try TestDatabase.make(migrations: RefundingService.migrations), order: order.channel,
+            pricing: pricing.channel)
+        let (start, end) = (try at("2026-04-10 15:20").milliseconds, try at("2026-05-11 00:00").milliseconds)
+        (group.termStart, group.termEnd) = (start, end)
+        order.change { state in
+            state.lastAt = start
+            state.orders = [
+                OrderV1.Order(
+                    orderID: "ord-1", accountID: "acct-1", kind: .switch, status: .paid, groupID: "ag-1", instances: 3,
+                    months: 1, priceListVersion: 1, listNanos: 41_603_700_000, totalMicros: 41_600_000,
+                    paidAt: start, paymentMethod: .balance, termStart: start, termEnd: end)
+            ]
+        }
+    }
+
+    func call<Request, Reply>(
+        _ method: Method<Request, Reply>, account: String = "acct-1", epoch: UInt64 = 1, key: String? = nil,
+        at instant: String = "2026-04-22 15:20"
+    ) throws -> CallContext {
+        CallContext(
+            method: method.descriptor, caller: .local, account: account, key: try key.map { try IdempotencyKey($0) },
+            effectiveAt: try RefundingTests.at(instant), epoch: epoch, traceID: 0,
+            deadline: .after(milliseconds: 600_000))
+    }
+
+    func quote(account: String = "acct-1", at instant: String = "2026-04-22 15:20") async throws
+        -> Response<RefundV1.QuoteRefundReply>
+    {
+        try await service.quoteRefund(
+            .init(group: group), call(RefundV1.Refunds.quoteRefund, account: account, at: instant))
+    }
+
+    func step(_ name: String, undo: Bool = false) -> CommonV1.SagaStep {
+        .init(sagaID: "saga-0000000000000001", definition: "unsubscribe", step: name, undo: undo)
+    }
+
+    func open(
+        token: String, undo: Bool = false, epoch: UInt64 = 1, refund: String = "ref-1", saga: String? = nil
+    ) async throws -> Response<RefundV1.RefundReply> {
+        var step = step("OpenRefund", undo: undo)
+        if let saga { step.sagaID = saga }
+        return try await service.openRefund(
+            .init(step: step, refundID: refund, group: group, token: token),
+            call(RefundV1.RefundSteps.openRefund, epoch: epoch))
+    }
+
+    func pay(undo: Bool = false, epoch: UInt64 = 1) async throws -> Response<RefundV1.RefundReply> {
+        try await service.payRefund(
+            .init(step: step("PayRefund", undo: undo), refundID: "ref-1"),
+            call(RefundV1.RefundSteps.payRefund, epoch: epoch))
+    }
+
+    func close() async throws -> Response<RefundV1.RefundReply> {
+        try await service.closeRefund(
+            .init(step: step("CloseRefund"), refundID: "ref-1"), call(RefundV1.RefundSteps.closeRefund))
+    }
+
+    func status() async throws -> RefundV1.RefundStatus? {
+        try await service.getRefund(.init(refundID: "ref-1"), call(RefundV1.Refunds.getRefund)).refund?.status
+    }
+}
+
+/// The reason that a refusal carries on the wire.
+private func reason(_ body: () async throws -> some Any) async -> String? {
+    do {
+        _ = try await body()
+        return nil
+    } catch {
+        return (error as? any BillingError)?.reason ?? "\(error)"
+    }
+}
+
+@Suite("Refund handlers") struct RefundingServiceTests {
+    private let scene: Scene
+
+    init() throws { scene = try Scene() }
+
+    @Test("Every method is answered")
+    func registration() {
+        var router = Router()
+        scene.service.register(in: &router)
+        #expect(router.handlers.count == RefundV1.Refunds.all.count + RefundV1.RefundSteps.all.count)
+    }
+
+    @Test("Example 9: the quote tells amount, orders, way, token and losses")
+    func quote() async throws {
+        let quote = try await scene.quote()
+        #expect(quote.amountMicros == 25_500_000)
+        #expect(quote.toBalanceMicros == 25_500_000)
+        #expect(quote.onlineMicros == 0)
+        #expect(quote.at == (try at("2026-04-22 15:20").milliseconds))
+        #expect(
+            quote.orders == [
+                .init(
+                    orderID: "ord-1", cashPaidMicros: 41_600_000, consumedMicros: 16_100_000, refundMicros: 25_500_000,
+                    usedDays: 12, termDays: 31)
+            ])
+        #expect(quote.losses.count == 3)
+        let asked = scene.pricing.asked.withLock { $0 }
+        #expect(asked.map(\.at) == [quote.at])
+        #expect(asked[0].terms[0].listNanos == 41_603_700_000)
+        #expect(asked[0].terms[0].priceListVersion == 1)
+    }
+
+    @Test("Only paid orders whose term runs and that were not given back count; all pages are read")
+    func effectiveOrders() async throws {
+        scene.order.change { state in
+            var past = state.orders[0]
+            (past.orderID, past.termEnd) = ("ord-0", past.termStart)
+            var refunded = state.orders[0]
+            (refunded.orderID, refunded.refundedAt) = ("ord-2", 1)
+            var lapsed = state.orders[0]
+            (lapsed.orderID, lapsed.status, lapsed.deadlineAt) = ("ord-3", .unpaid, lapsed.termStart)
+            state.orders = [past] + state.orders + [refunded, lapsed]
+        }
+        #expect(try await scene.quote().orders.map(\.orderID) == ["ord-1"])
+    }
+
+    @Test("Money that was paid online goes back online")
+    func online() async throws {
+        scene.order.change { $0.orders[0].paymentMethod = .online }
+        let quote = try await scene.quote()
+        #expect((quote.toBalanceMicros, quote.onlineMicros) == (0, 25_500_000))
+    }
+
+    @Test("A group of another account is answered as absent")
+    func foreign() async throws {
+        #expect(await reason { try await scene.quote(account: "acct-2") } == "group.not_found")
+    }
+
+    @Test("Refusals have their names")
+    func refusals() async throws {
+        var scene = scene
+        scene.group.billingMethod = .payAsYouGo
+        #expect(await reason { try await scene.quote() } == "refund.pay_as_you_go")
+        scene.group.billingMethod = .subscription
+        scene.group.status = .expired
+        #expect(await reason { try await scene.quote() } == "refund.expired")
+        scene.group.status = .released
+        #expect(await reason { try await scene.quote() } == "refund.not_active")
+        scene.group.status = .active
+        #expect(await reason { try await scene.quote(at: "2026-04-10 15:19:54") } == "call.time_went_back")
+        scene.pricing.consumed.withLock { $0.consumedMicros = 41_600_000 }
+        #expect(await reason { try await scene.quote() } == "refund.zero")
+        scene.order.change { state in
+            var unpaid = state.orders[0]
+            (unpaid.orderID, unpaid.status, unpaid.deadlineAt) = ("ord-9", .unpaid, unpaid.termEnd)
+            state.orders.append(unpaid)
+        }
+        #expect(await reason { try await scene.quote() } == "refund.unpaid_order")
+        let service = scene.service
+        let call = try scene.call(RefundV1.Refunds.quoteRefund)
+        #expect(await reason { try await service.quoteRefund(.init(), call) } == "refund.group_missing")
+    }
+
+    @Test("A refund is opened, paid and closed, and order is sent its own step of the same saga")
+    func life() async throws {
+        let quote = try await scene.quote()
+        let opened = try await scene.open(token: quote.token)
+        #expect(opened.refund?.status == .open)
+        #expect(opened.refund?.amountMicros == 25_500_000)
+        #expect(opened.refund?.at == quote.at)
+        let paid = try await scene.pay(epoch: 3)
+        #expect(paid.refund?.status == .posted)
+        let posting = try #require(scene.order.postings.first)
+        #expect(posting.step == scene.step("PostRefund"))
+        #expect(posting.key == "saga-0000000000000001:PostRefund")
+        #expect(posting.epoch == 3)
+        #expect(posting.request.at == quote.at)
+        #expect(posting.request.lines == [.init(orderID: "ord-1", amountMicros: 25_500_000)])
+        let service = scene.service
+        let close = try scene.call(RefundV1.RefundSteps.closeRefund, epoch: 3)
+        let closed = try await service.closeRefund(
+            .init(step: scene.step("CloseRefund"), refundID: "ref-1"), close)
+        #expect(closed.refund?.status == .closed)
+        #expect(try await scene.status() == .closed)
+    }
+
+    @Test("Repeated steps give the same answers, whatever a quote would say by then")
+    func repeats() async throws {
+        let token = try await scene.quote().token
+        let opened = try await scene.open(token: token)
+        let paid = try await scene.pay()
+        // The order is given back, so a new quote would be refused.
+        #expect(await reason { try await scene.quote() } == "refund.zero")
+        #expect(try await scene.open(token: token).message == opened.message)
+        #expect(try await scene.pay().message == paid.message)
+        let closed = try await scene.close()
+        #expect(try await scene.close().message == closed.message)
+    }
+
+    @Test("A token that no longer says the amount is refused, and stays refused for that saga")
+    func quoteChanged() async throws {
+        let token = try await scene.quote().token
+        scene.pricing.consumed.withLock { $0.consumedMicros = 17_450_000 }
+        #expect(await reason { try await scene.open(token: token) } == "refund.quote_changed")
+        scene.pricing.consumed.withLock { $0.consumedMicros = 16_100_000 }
+        #expect(await reason { try await scene.open(token: token) } == "refund.quote_changed")
+        #expect(await reason { try await scene.status() } == "refund.not_found")
+        #expect(await reason { try await scene.open(token: "", saga: "saga-2") } == "refund.token_malformed")
+    }
+
+    @Test("When order cannot be asked, nothing is settled and the step can be tried again")
+    func unavailable() async throws {
+        let token = try await scene.quote().token
+        scene.order.change { $0.refusal = RPCError(.internalError, "call.internal", "Not now.") }
+        #expect(await reason { try await scene.open(token: token) } == "call.internal")
+        scene.order.change { $0.refusal = nil }
+        _ = try await scene.open(token: token)
+        scene.order.change { $0.refusal = RPCError(.internalError, "call.internal", "Not now.") }
+        #expect(await reason { try await scene.pay() } == "call.internal")
+        scene.order.change { $0.refusal = nil }
+        #expect(try await scene.pay().refund?.status == .posted)
+    }
+
+    @Test("An undone opening drops the refund, and a late opening stays undone")
+    func undoOpen() async throws {
+        let token = try await scene.quote().token
+        _ = try await scene.open(token: token)
+        _ = try await scene.open(token: token, undo: true)
+        #expect(try await scene.status() == .dropped)
+        #expect(await reason { try await scene.open(token: token) } == "saga.undone")
+        // The group can be unsubscribed by another saga.
+        #expect(try await scene.open(token: token, refund: "ref-2", saga: "saga-2").refund?.status == .open)
+        #expect(
+            await reason { try await scene.open(token: token, refund: "ref-3", saga: "saga-3") }
+                == "refund.already_open")
+    }
+
+    @Test("Order decides whether a payment can be undone: before it is posted it can, and a late payment stays undone")
+    func undoPayBefore() async throws {
+        let token = try await scene.quote().token
+        _ = try await scene.open(token: token)
+        _ = try await scene.pay(undo: true)
+        #expect(scene.order.postings.map(\.step) == [scene.step("PostRefund", undo: true)])
+        #expect(await reason { try await scene.pay() } == "saga.undone")
+        #expect(try await scene.status() == .open)
+        _ = try await scene.open(token: token, undo: true)
+        #expect(try await scene.status() == .dropped)
+    }
+
+    @Test("Once order posted it, a payment goes forward, even if this service never heard of the posting")
+    func undoPayAfter() async throws {
+        _ = try await scene.open(token: try await scene.quote().token)
+        scene.order.change { $0.isPosted = true }
+        #expect(await reason { try await scene.pay(undo: true) } == "saga.already_done")
+        #expect(try await scene.pay().refund?.status == .posted)
+        #expect(await reason { try await scene.pay(undo: true) } == "saga.already_done")
+    }
+
+    @Test("What order refuses is passed on, and a gateway that lost the saga settles nothing")
+    func refusedByOrder() async throws {
+        _ = try await scene.open(token: try await scene.quote().token)
+        scene.order.change { $0.refusal = RPCError(.failedPrecondition, "saga.fenced", "Taken over.") }
+        #expect(await reason { try await scene.pay() } == "saga.fenced")
+        scene.order.change { $0.refusal = nil }
+        #expect(try await scene.pay(epoch: 2).refund?.status == .posted)
+        #expect(await reason { try await scene.pay(epoch: 1) } == "saga.fenced")
+    }
+
+    @Test("A step without its saga, or with a malformed id, is refused")
+    func malformedSteps() async throws {
+        let service = scene.service
+        let call = try scene.call(RefundV1.RefundSteps.closeRefund)
+        #expect(await reason { try await service.closeRefund(.init(refundID: "ref-1"), call) } == "saga.step_missing")
+        let token = try await scene.quote().token
+        #expect(await reason { try await scene.open(token: token, refund: "nonsense") } == "id.malformed")
+    }
+
+    @Test("An online refund is confirmed once")
+    func confirmation() async throws {
+        scene.order.change { $0.orders[0].paymentMethod = .online }
+        _ = try await scene.open(token: try await scene.quote().token)
+        let service = scene.service
+        func confirm(_ key: String) async throws -> Response<RefundV1.RefundReply> {
+            try await service.confirmRefund(
+                .init(refundID: "ref-1"), scene.call(RefundV1.Refunds.confirmRefund, key: key))
+        }
+        #expect(await reason { try await confirm("key-0000000000000001") } == "refund.not_posted")
+        _ = try await scene.pay()
+        #expect(try await confirm("key-0000000000000002").refund?.onlineConfirmed == true)
+        #expect(try await confirm("key-0000000000000002").isReplay)
+        #expect(await reason { try await confirm("key-0000000000000003") } == "refund.confirmed")
+    }
+
+    @Test("Refunds are listed in pages, by group, and never another account's")
+    func listing() async throws {
+        let token = try await scene.quote().token
+        for number in 1...3 {
+            let saga = "saga-\(number)"
+            _ = try await scene.open(token: token, refund: "ref-\(number)", saga: saga)
+            if number < 3 { _ = try await scene.open(token: token, undo: true, refund: "ref-\(number)", saga: saga) }
+        }
+        let service = scene.service
+        func list(
+            _ request: RefundV1.ListRefundsRequest, account: String = "acct-1"
+        ) async throws -> Response<RefundV1.ListRefundsReply> {
+            try await service.listRefunds(request, scene.call(RefundV1.Refunds.listRefunds, account: account))
+        }
+        let first = try await list(.init(limit: 2))
+        #expect(first.refunds.map(\.refundID) == ["ref-1", "ref-2"])
+        let second = try await list(.init(cursor: first.nextCursor, limit: 2))
+        #expect(second.refunds.map(\.refundID) == ["ref-3"])
+        #expect(second.nextCursor.isEmpty)
+        #expect(second.refunds[0].orders.map(\.orderID) == ["ord-1"])
+        #expect(try await list(.init(groupID: "ag-1")).refunds.count == 3)
+        #expect(try await list(.init(groupID: "ag-2")).refunds.isEmpty)
+        #expect(try await list(.init(), account: "acct-2").refunds.isEmpty)
+        #expect(await reason { try await list(.init(cursor: "x")) } == "page.malformed")
+        #expect(await reason { try await list(.init(limit: 201)) } == "page.malformed")
+        let foreign = try scene.call(RefundV1.Refunds.getRefund, account: "acct-2")
+        #expect(await reason { try await service.getRefund(.init(refundID: "ref-3"), foreign) } == "refund.not_found")
+    }
+
+    @Test("The audit looks at every refund of its partitions")
+    func audit() async throws {
+        _ = try await scene.open(token: try await scene.quote().token)
+        _ = try await scene.pay()
+        let call = try scene.call(RefundV1.Refunds.auditRefunds)
+        let service = scene.service
+        let partition = UInt32(Partition.of("acct-1"))
+        let all = try await service.auditRefunds(.init(partitionTo: 256), call)
+        #expect(all.findings.map(\.invariant) == ["M6"])
+        #expect(all.findings.map(\.checked) == [1])
+        #expect(all.findings.map(\.breaches) == [0])
+        #expect(all.nextAccount.isEmpty)
+        let own = try await service.auditRefunds(
+            .init(partitionFrom: partition, partitionTo: partition + 1), call)
+        #expect(own.findings[0].checked == 1)
+        let others = try await service.auditRefunds(
+            .init(afterAccount: "acct-1", partitionFrom: partition, partitionTo: 256), call)
+        #expect(others.findings[0].checked == 0)
+        #expect(
+            await reason { try await service.auditRefunds(.init(partitionFrom: 2, partitionTo: 1), call) }
+                == "page.malformed")
+    }
+}
