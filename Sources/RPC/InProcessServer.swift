@@ -9,20 +9,22 @@ public final class InProcessServer: Sendable {
     private let bootID: UInt64
     private let logger: Logger
 
-    /// - Parameter bootID: tells two lives of a server apart; random unless a test needs to know it.
+    /// - Parameter vitals: where the service's `Health` finds the server's figures.
     public init(
-        router: Router, admission: Admission = Admission(), bootID: UInt64 = .random(in: 1 ... .max),
+        router: Router, admission: Admission = Admission(), vitals: ServerVitals = ServerVitals(),
         logger: Logger = Logger(label: "rpc")
     ) {
         machine = Mutex(ServerMachine(router: router, admission: admission))
-        self.bootID = bootID
+        bootID = vitals.bootID
         self.logger = logger
+        // Weak, since the router, which the server owns, may well hold the vitals.
+        vitals.report { [weak self] in self?.statistics ?? ServerStatistics() }
     }
 
     public var statistics: ServerStatistics { machine.withLock { $0.statistics } }
 
     /// Refuses further calls with "server.draining"; those in flight are finished.
-    public func drain() { machine.withLock { $0.isDraining = true } }
+    public func drain() { machine.withLock { $0.statistics.isDraining = true } }
 
     /// Answers each record of `message`. An answer that need not be waited for is given before this returns.
     func receive(
@@ -37,7 +39,6 @@ public final class InProcessServer: Sendable {
                 answer(record, from: peer, reply)
             } catch {
                 machine.withLock { $0.statistics.malformed += 1 }
-                logger.notice("a call cannot be read", metadata: [LogKey.cause: "\(error.text)"])
                 guard let origin = error.origin, origin.kind == .request else { continue }
                 var header = RecordHeader(.request)
                 (header.methodID, header.callID) = (origin.methodID, origin.callID)

@@ -30,9 +30,11 @@ package struct ServerMachine {
                 -> Router.ErasedResponse, CallContext)
     }
 
+    /// Answered to the end, so that whoever watches can tell a server that drains from one that is dead.
+    private static let health = FNV1a.hash32("billing.common.v1.Health/Check".utf8)
+
     private let router: Router
     private let admission: Admission
-    package var isDraining = false
     package var statistics = ServerStatistics()
 
     package init(router: Router, admission: Admission) {
@@ -46,7 +48,7 @@ package struct ServerMachine {
     ) -> Verdict {
         let header = record.header
         statistics.calls += 1
-        guard !isDraining else {
+        guard !statistics.isDraining || header.methodID == Self.health else {
             statistics.drained += 1
             return .refuse(
                 RPCError(

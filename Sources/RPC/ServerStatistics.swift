@@ -26,6 +26,19 @@ public struct ServerStatistics: Hashable, Sendable {
     public var disconnections: UInt64 = 0
     /// Calls whose handlers wait at the moment.
     public var inFlight: Int = 0
+    /// Whether new calls are refused because the server is about to stop.
+    public var isDraining = false
 
     public init() {}
+
+    /// All counts, under the names that `Health` gives them.
+    public var counters: [(name: String, count: UInt64)] {
+        [
+            ("messages_received", messagesReceived), ("messages_sent", messagesSent), ("calls", calls),
+            ("replies", replies), ("overloaded", overloaded), ("drained", drained), ("malformed", malformed),
+            ("unknown_methods", unknownMethods), ("expired", expired), ("too_large", tooLarge),
+            ("internal_errors", internalErrors), ("dropped_replies", droppedReplies),
+            ("disconnections", disconnections), ("in_flight", UInt64(max(0, inFlight))),
+        ]
+    }
 }

@@ -16,11 +16,7 @@ final class ClientLoop: ReactorSocket, @unchecked Sendable {
     let socket: ZeroMQSocket
     let monitor: SocketMonitor
     /// The statistics as of the last turn.
-    final class Published: Sendable {
-        let value = Mutex(ClientStatistics())
-    }
-
-    private let published: Published
+    private let published: Published<ClientStatistics>
 
     private unowned let reactor: Reactor
     private let endpoint: String
@@ -44,7 +40,7 @@ final class ClientLoop: ReactorSocket, @unchecked Sendable {
     /// - Throws: `RPCError` "call.no_resources", "call.channel_closed".
     init(
         on reactor: Reactor, _ endpoint: Endpoint, _ configuration: ZeroMQChannel.Configuration,
-        random: any RandomNumberGenerator & Sendable, published: Published
+        random: any RandomNumberGenerator & Sendable, published: Published<ClientStatistics>
     ) throws(RPCError) {
         reactor.preconditionOnThread()
         guard let context = reactor.context else { throw .stopped }

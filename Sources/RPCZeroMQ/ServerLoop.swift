@@ -39,7 +39,7 @@ final class ServerLoop: ReactorSocket, @unchecked Sendable {
     /// What was bound, with the port that was chosen for port 0.
     let endpoint: String
     /// The statistics as of the last turn.
-    let published = Mutex(ServerStatistics())
+    let published = Published<ServerStatistics>(ServerStatistics())
 
     private unowned let reactor: Reactor
     private let configuration: ZeroMQServer.Configuration
@@ -228,7 +228,7 @@ final class ServerLoop: ReactorSocket, @unchecked Sendable {
             }
         }
         ready.removeAll(keepingCapacity: true)
-        published.withLock { $0 = machine.statistics }
+        published.value.withLock { $0 = machine.statistics }
         if drainEnd != nil, machine.statistics.inFlight == 0, backlogged.isEmpty { close() }
     }
 
@@ -305,8 +305,8 @@ final class ServerLoop: ReactorSocket, @unchecked Sendable {
         guard !isClosed else { return waiter.resume() }
         drainWaiters.append(waiter)
         guard drainEnd == nil else { return }
-        machine.isDraining = true
-        socket.unbind(endpoint)
+        // The socket stays bound: unbinding would cut the connections that wait for their replies.
+        machine.statistics.isDraining = true
         drainEnd = reactor.now.advanced(by: grace)
         logger.info("draining", metadata: [LogKey.inFlight: "\(machine.statistics.inFlight)"])
     }
@@ -317,7 +317,7 @@ final class ServerLoop: ReactorSocket, @unchecked Sendable {
         for peer in backlogged { dropped(peer.backlog.reduce(0) { $0 + $1.records }, of: peer, "the server stops") }
         backlogged = []
         drainEnd = nil
-        published.withLock { $0 = machine.statistics }
+        published.value.withLock { $0 = machine.statistics }
         socket.stopMonitor()
         monitor.socket.close()
         socket.close()
@@ -326,6 +326,13 @@ final class ServerLoop: ReactorSocket, @unchecked Sendable {
         for waiter in drainWaiters { waiter.resume() }
         drainWaiters = []
     }
+}
+
+/// A value that a reactor's thread writes and any thread reads.
+final class Published<Value: Sendable>: Sendable {
+    let value: Mutex<Value>
+
+    init(_ value: Value) { self.value = Mutex(value) }
 }
 
 /// The id that a router gives to a connection, or that a client chose: up to 16 bytes. Clients leave the choice to us.

@@ -101,7 +101,7 @@ private final class Line: @unchecked Sendable {
     // `@unchecked`: `opened` and `isClosed` are touched by the reactor's thread alone.
 
     let reactor: Reactor
-    let statistics = ClientLoop.Published()
+    let statistics = Published(ClientStatistics())
     private let endpoint: Endpoint
     private let configuration: ZeroMQChannel.Configuration
     private let random: any RandomNumberGenerator & Sendable

@@ -36,12 +36,12 @@ public final class ZeroMQServer: Sendable {
     /// Binds the endpoint and answers from then on.
     /// - Parameter endpoint: "tcp://127.0.0.1:7410", port 0 for any free one, or "ipc://PATH". Only endpoints of this
     ///   machine: others need keys.
-    /// - Parameter bootID: tells two lives of a server apart; random unless a test needs to know it.
+    /// - Parameter vitals: where the service's `Health` finds the server's figures.
     /// - Throws: `RPCError` "server.endpoint_in_use", "server.endpoint_unusable", "server.endpoint_not_local",
     ///   "call.endpoint_malformed", "call.no_resources".
     public static func start(
         on reactor: Reactor, endpoint: String, router: Router, configuration: Configuration = Configuration(),
-        bootID: UInt64 = .random(in: 1 ... .max)
+        vitals: ServerVitals = ServerVitals()
     ) async throws(RPCError) -> ZeroMQServer {
         let endpoint = try Endpoint(endpoint)
         guard endpoint.isLocal else {
@@ -51,9 +51,12 @@ public final class ZeroMQServer: Sendable {
                     + "[::1] or an ipc:// path.", field: "endpoint", value: endpoint.text)
         }
         let loop = await reactor.perform { () throws(RPCError) in
-            try ServerLoop(on: reactor, endpoint, router, configuration, bootID: bootID)
+            try ServerLoop(on: reactor, endpoint, router, configuration, bootID: vitals.bootID)
         }
-        return ZeroMQServer(reactor, try loop.get())
+        let server = ZeroMQServer(reactor, try loop.get())
+        let published = server.loop.published
+        vitals.report { published.value.withLock { $0 } }
+        return server
     }
 
     private init(_ reactor: Reactor, _ loop: ServerLoop) {
@@ -65,10 +68,10 @@ public final class ZeroMQServer: Sendable {
     public var endpoint: String { loop.endpoint }
 
     /// As of the reactor's last turn.
-    public var statistics: ServerStatistics { loop.published.withLock { $0 } }
+    public var statistics: ServerStatistics { loop.published.value.withLock { $0 } }
 
-    /// Takes no new connections, refuses new calls with "server.draining", answers those in flight, and closes. Returns
-    /// when that is done, or when the grace period is over. Safe to repeat.
+    /// Refuses new calls with "server.draining", answers those in flight, and closes. Returns when that is done, or when
+    /// the grace period is over. Safe to repeat.
     public func shutDown(graceMilliseconds: Int64 = 5000) async {
         await withUnsafeContinuation { waiter in
             if !reactor.submit({ self.loop.drain(.milliseconds(graceMilliseconds), waiter) }) { waiter.resume() }

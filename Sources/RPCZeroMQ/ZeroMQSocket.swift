@@ -87,8 +87,6 @@ final class ZeroMQSocket {
                 + "directory.", field: "endpoint", value: endpoint.text)
     }
 
-    func unbind(_ endpoint: String) { zmq_unbind(handle, endpoint) }
-
     /// Starts to connect in the background.
     func connect(_ endpoint: String) throws(RPCError) {
         guard zmq_connect(handle, endpoint) == 0 else { throw .zeroMQ("connect to \(endpoint)") }
