@@ -16,6 +16,8 @@ enum EchoService {
     static let held = Method<EchoMessage, EchoMessage>("billing.test.Echo/Held", .keyed)
     static let flaky = Method<EchoMessage, EchoMessage>("billing.test.Echo/Flaky", .read)
     static let onward = Method<EchoMessage, EchoMessage>("billing.test.Echo/Onward", .read)
+    /// The one name that means something to the transport.
+    static let health = Method<EchoMessage, EchoMessage>("billing.common.v1.Health/Check", .read)
     /// No service answers it.
     static let unknown = Method<EchoMessage, EchoMessage>("billing.test.Echo/Unknown", .read)
 
@@ -37,6 +39,7 @@ enum EchoService {
         router.handle(keyed) { request, context async in
             Response(EchoMessage(request.number, context.key?.text ?? ""))
         }
+        router.handle(health) { request, _ in Response(request) }
         router.handle(big) { request, _ in Response(request) }
         router.handle(grow) { request, _ in
             Response(EchoMessage(0, String(repeating: "x", count: Int(request.number))))
@@ -125,7 +128,7 @@ final class Counter: Sendable {
 
 extension CallOptions {
     static func test(
-        milliseconds: Int64 = 20_000, account: String = "", key: IdempotencyKey? = nil
+        milliseconds: Int64 = 120_000, account: String = "", key: IdempotencyKey? = nil
     ) -> CallOptions {
         CallOptions(account: account, key: key, deadline: .after(milliseconds: milliseconds))
     }

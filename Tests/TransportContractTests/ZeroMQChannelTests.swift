@@ -1,0 +1,176 @@
+import BillingCore
+import BillingTestKit
+import Glibc
+import RPC
+import RPCZeroMQ
+import Synchronization
+import Testing
+
+@Suite("A channel over ZeroMQ", .serialized, .timeLimit(.minutes(5)))
+struct ZeroMQChannelTests {
+    private static let key = "key-0123456789abcdef"
+
+    /// A port that was free a moment ago.
+    private static func freeEndpoint() async throws -> String {
+        let reactor = try Reactor.start(logger: .quiet)
+        let server = try await ZeroMQServer.start(on: reactor, endpoint: "tcp://127.0.0.1:0", router: Router())
+        await reactor.stop()
+        return server.endpoint
+    }
+
+    @Test("A service that dies with a call and comes back still answers it, if it is keyed")
+    func restart() async throws {
+        let (first, clients) = (
+            try Reactor.start(name: "first", logger: .quiet), try Reactor.start(name: "clients", logger: .quiet)
+        )
+        let gate = Gate()
+        let server = try await ZeroMQServer.start(
+            on: first, endpoint: "tcp://127.0.0.1:0", router: EchoService.router(gate: gate))
+        let channel = try ZeroMQChannel(reactor: clients, endpoint: server.endpoint)
+        let keyed = Task {
+            try await channel.call(
+                EchoService.held, EchoMessage(7), .test(key: IdempotencyKey(Self.key)))
+        }
+        let unkeyed = Task { try await channel.call(EchoService.held, EchoMessage(8), .test()) }
+        await gate.arrival(of: 2)
+        await first.stop()
+
+        let open = Gate()
+        open.open()
+        let second = try Reactor.start(name: "second", logger: .quiet)
+        _ = try await ZeroMQServer.start(
+            on: second, endpoint: server.endpoint, router: EchoService.router(gate: open))
+        #expect(try await keyed.value.number == 7)
+        // Nobody may send this one again; its caller is told at once that the outcome is unknown.
+        let error = await #expect(throws: RPCError.self) { try await unkeyed.value }
+        #expect(error?.status == .deadlineExceeded)
+        #expect(error?.reason == "call.outcome_unknown")
+        #expect(channel.statistics.disconnections == 1)
+        gate.open()
+        await clients.stop()
+        await second.stop()
+    }
+
+    @Test("Where nobody listens a call ends by its deadline, as not sent")
+    func unreachable() async throws {
+        let reactor = try Reactor.start(logger: .quiet)
+        let endpoint = try await Self.freeEndpoint()
+        let channel = try ZeroMQChannel(reactor: reactor, endpoint: endpoint)
+        let error = await #expect(throws: RPCError.self) {
+            try await channel.call(EchoService.inline, EchoMessage(), .test(milliseconds: 100))
+        }
+        #expect(error?.status == .unavailable)
+        #expect(error?.reason == "call.unreachable")
+        #expect(error?.message.contains(endpoint) == true)
+        await reactor.stop()
+    }
+
+    @Test("A service may come up after its callers")
+    func late() async throws {
+        let reactor = try Reactor.start(logger: .quiet)
+        let endpoint = try await Self.freeEndpoint()
+        let channel = try ZeroMQChannel(reactor: reactor, endpoint: endpoint)
+        async let reply = channel.call(EchoService.context, EchoMessage(), .test())
+        _ = try await ZeroMQServer.start(on: reactor, endpoint: endpoint, router: EchoService.router())
+        #expect(try await reply.message.text.hasPrefix(" - 0 local") == true)
+        await reactor.stop()
+    }
+
+    @Test("A lost request is sent again under its id, and the second of two replies is dropped")
+    func lostAndDoubled() async throws {
+        let reactor = try Reactor.start(logger: .quiet)
+        let endpoint = try await Self.freeEndpoint()
+        let service = RawSocket(boundTo: endpoint)
+        let channel = try ZeroMQChannel(
+            reactor: reactor, endpoint: endpoint, configuration: .init(retry: RetryPolicy(attemptMilliseconds: 20)))
+        async let reply = channel.call(EchoService.inline, EchoMessage(9), .test())
+        let first = await service.receive()
+        let second = await service.receive()
+        #expect(first[1][16..<24] == second[1][16..<24])
+        #expect(Array(first[1].dropFirst(60)) == Array(second[1].dropFirst(60)))
+
+        var answer = second[1]
+        answer[3] = 2
+        service.send(second[0], answer)
+        service.send(second[0], answer)
+        service.send(second[0], [1, 2, 3])
+        service.send(second[0], answer, answer)
+        #expect(try await reply.number == 9)
+        while channel.statistics.malformed < 2 || channel.statistics.lateReplies == 0 { await Task.yield() }
+        #expect(channel.statistics.retries >= 1)
+        await reactor.stop()
+    }
+
+    @Test("Calls above what may wait are refused here")
+    func queueLimit() async throws {
+        let reactor = try Reactor.start(logger: .quiet)
+        let channel = try ZeroMQChannel(
+            reactor: reactor, endpoint: try await Self.freeEndpoint(),
+            configuration: .init(window: 1, queuedCalls: 2))
+        let waiting = (0..<2).map { _ in
+            Task { try await channel.call(EchoService.inline, EchoMessage(), .test()) }
+        }
+        while channel.statistics.calls < 2 { await Task.yield() }
+        let error = await #expect(throws: RPCError.self) {
+            try await channel.call(EchoService.inline, EchoMessage(), .test())
+        }
+        #expect(error?.reason == "call.overloaded")
+        channel.close()
+        for task in waiting {
+            let error = await #expect(throws: RPCError.self) { try await task.value }
+            #expect(error?.reason == "call.channel_closed")
+        }
+        await reactor.stop()
+        await #expect(throws: RPCError.self) {
+            try await channel.call(EchoService.inline, EchoMessage(), .test())
+        }
+    }
+
+    @Test("200,000 calls leave no memory behind")
+    func memory() async throws {
+        let reactor = try Reactor.start(logger: .quiet)
+        let server = try await ZeroMQServer.start(
+            on: reactor, endpoint: "tcp://127.0.0.1:0", router: EchoService.router())
+        let channel = try ZeroMQChannel(reactor: reactor, endpoint: server.endpoint)
+        func calls(_ count: Int) async throws {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for worker in 0..<100 {
+                    group.addTask(executorPreference: reactor) {
+                        let method = worker % 2 == 0 ? EchoService.inline : EchoService.waiting
+                        for number in 0..<count / 100 {
+                            let text = "a text that does not fit into a string's own bytes"
+                            _ = try await channel.call(method, EchoMessage(Int64(number), text), .test())
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+        try await calls(20_000)
+        let before = try Self.residentBytes()
+        try await calls(200_000)
+        let growth = try Self.residentBytes() - before
+        // Other tests run beside this one; a leak of 500 bytes a call would show all the same.
+        #expect(growth < 100_000_000)
+        await reactor.stop()
+    }
+
+    private static func residentBytes() throws -> Int {
+        let file = try #require(fopen("/proc/self/statm", "r"))
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 256)
+        try #require(fgets(&line, 255, file) != nil)
+        let text = String(decoding: line.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return try #require(Int(text.split(separator: " ")[1])) * 4096
+    }
+}
+
+@Suite("Signals") struct ShutdownSignalTests {
+    @Test("SIGTERM is told instead of ending the program")
+    func term() async {
+        ShutdownSignal.install()
+        kill(getpid(), SIGTERM)
+        #expect(await ShutdownSignal.wait() == SIGTERM)
+        #expect(await ShutdownSignal.wait() == SIGTERM)
+    }
+}
