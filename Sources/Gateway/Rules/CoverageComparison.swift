@@ -1,0 +1,91 @@
+import BillingCore
+
+/// One stretch of a group's life: as its timeline has it, or as it was billed.
+package struct CoveredSpan: Hashable, Sendable {
+    package enum Method: Hashable, Sendable {
+        case payAsYouGo
+        case subscription(orderID: String)
+    }
+
+    package let group: String
+    package let method: Method
+    package let period: Period
+
+    package init(group: String, method: Method, period: Period) {
+        self.group = group
+        self.method = method
+        self.period = period
+    }
+}
+
+/// Whether every second of every group is covered once: what metering says must have been billed, against what the
+/// order service billed (reliability 2.1, P1 and P2).
+package struct CoverageComparison: Hashable, Sendable {
+    package private(set) var payAsYouGoChecked = 0
+    package private(set) var subscriptionsChecked = 0
+    package private(set) var payAsYouGoBreaches: [String] = []
+    package private(set) var subscriptionBreaches: [String] = []
+
+    /// - Parameters:
+    ///   - segments: the timelines of some groups; a subscription ends with its term or with the group.
+    ///   - billed: all that was billed for the same groups; a subscription is its whole paid term.
+    package init(segments: [CoveredSpan], billed: [CoveredSpan]) {
+        let billedByGroup = Dictionary(grouping: billed, by: \.group)
+        let segmentsByGroup = Dictionary(grouping: segments, by: \.group)
+        for group in Set(billedByGroup.keys).union(segmentsByGroup.keys).sorted() {
+            compare(group, segmentsByGroup[group] ?? [], billedByGroup[group] ?? [])
+        }
+    }
+
+    private mutating func compare(_ group: String, _ segments: [CoveredSpan], _ billed: [CoveredSpan]) {
+        compareUsage(group, CoverageComparison.usage(segments), CoverageComparison.usage(billed))
+        compareTerms(group, segments, billed)
+        let ordered = segments.map(\.period).filter { !$0.isEmpty }.sorted { $0.start < $1.start }
+        for (earlier, later) in zip(ordered, ordered.dropFirst()) where later.start < earlier.end {
+            subscriptionBreaches.append("\(group): its timeline has \(earlier) and \(later), which overlap")
+        }
+    }
+
+    private mutating func compareUsage(_ group: String, _ segments: [Period], _ billed: [Period]) {
+        payAsYouGoChecked += max(segments.count, billed.count)
+        guard segments != billed else { return }
+        payAsYouGoBreaches.append("\(group): used \(segments), billed \(billed)")
+    }
+
+    private mutating func compareTerms(_ group: String, _ segments: [CoveredSpan], _ billed: [CoveredSpan]) {
+        var terms: [String: [Period]] = [:]
+        for span in billed {
+            switch span.method {
+            case .payAsYouGo: continue
+            case .subscription(let order): terms[order, default: []].append(span.period)
+            }
+        }
+        for span in segments {
+            switch span.method {
+            case .payAsYouGo: continue
+            case .subscription(let order):
+                subscriptionsChecked += 1
+                let paid = terms.removeValue(forKey: order) ?? []
+                guard paid.count == 1, paid[0].start == span.period.start, paid[0].end >= span.period.end else {
+                    subscriptionBreaches.append("\(group): subscribed \(span.period) by \(order), paid \(paid)")
+                    continue
+                }
+            }
+        }
+        for order in terms.keys.sorted() {
+            subscriptionBreaches.append("\(group): \(order) is paid for \(terms[order] ?? []) but never applied")
+        }
+    }
+
+    /// The pay-as-you-go periods in order, those that touch merged. Overlaps stay apart, so that they are seen.
+    private static func usage(_ spans: [CoveredSpan]) -> [Period] {
+        let periods = spans.filter { $0.method == .payAsYouGo && !$0.period.isEmpty }.map(\.period)
+        return periods.sorted { ($0.start, $0.end) < ($1.start, $1.end) }.reduce(into: []) { merged, period in
+            if let last = merged.last, last.end == period.start {
+                merged[merged.count - 1] = Period(last.start, period.end)
+            } else {
+                merged.append(period)
+            }
+        }
+    }
+}

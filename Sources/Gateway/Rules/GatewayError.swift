@@ -1,0 +1,108 @@
+import BillingCore
+
+/// What the gateway itself refuses; everything else is the owner's word.
+package enum GatewayError: BillingError, Hashable {
+    case keyMissing
+    case keyReused(String)
+    /// Domain 7.1.
+    case partialUnsubscription(String)
+    case tokenMissing
+    case paymentMethodReference(String)
+    case groupNotActive(String, status: String)
+    case groupNotPayAsYouGo(String)
+    case accountOverdue(outstanding: Money)
+    /// Another saga holds the group; redo the operation when it ended.
+    case groupLocked(String, by: String)
+    /// The saga was given up since its services did not answer in time; nothing happened.
+    case sagaGivenUp(String, lastError: String)
+    /// The saga goes on; ask again with the same key.
+    case sagaUnderWay(String, step: String)
+    case sagaNotFound(String)
+    case sagaFinished(String)
+    case cursorMalformed(String)
+
+    package var status: Status {
+        switch self {
+        case .keyMissing, .partialUnsubscription, .tokenMissing, .paymentMethodReference, .cursorMalformed:
+            .invalidArgument
+        case .keyReused, .groupNotActive, .groupNotPayAsYouGo, .accountOverdue, .sagaFinished: .failedPrecondition
+        case .groupLocked, .sagaGivenUp: .aborted
+        case .sagaUnderWay: .deadlineExceeded
+        case .sagaNotFound: .notFound
+        }
+    }
+
+    package var reason: String {
+        switch self {
+        case .keyMissing: "call.key_missing"
+        case .keyReused: "call.key_reused"
+        case .partialUnsubscription: "refund.partial"
+        case .tokenMissing: "refund.token_missing"
+        case .paymentMethodReference: "payment.reference"
+        case .groupNotActive: "group.not_active"
+        case .groupNotPayAsYouGo: "group.not_pay_as_you_go"
+        case .accountOverdue: "account.overdue"
+        case .groupLocked: "group.locked"
+        case .sagaGivenUp: "saga.given_up"
+        case .sagaUnderWay: "saga.under_way"
+        case .sagaNotFound: "saga.not_found"
+        case .sagaFinished: "saga.finished"
+        case .cursorMalformed: "call.cursor_malformed"
+        }
+    }
+
+    package var message: String {
+        switch self {
+        case .keyMissing: "This method changes something, so it needs an idempotency key."
+        case .keyReused(let key): "The key \(key) was used for another request; a new operation takes a new key."
+        case .partialUnsubscription(let what):
+            "Only a whole instance group can be unsubscribed, but the request names \(what). Leave that out to "
+                + "unsubscribe the group with all its instances."
+        case .tokenMissing:
+            "Unsubscribing needs the token of a refund quote, as the confirmation that its owner saw what is lost."
+        case .paymentMethodReference(let text): text
+        case .groupNotActive(let group, let status):
+            "The group \(group) is \(status); only an active group can do that."
+        case .groupNotPayAsYouGo(let group):
+            "The group \(group) is a subscription already; only a pay-as-you-go group is switched."
+        case .accountOverdue(let outstanding):
+            "The account owes \(outstanding.shortDescription) USD; it buys again when that is paid."
+        case .groupLocked(let group, let saga):
+            "Another operation (\(saga)) is at work on group \(group); do this again when it ended."
+        case .sagaGivenUp(let saga, let lastError):
+            "The operation \(saga) was given up and undone since a service did not answer in time (\(lastError)). "
+                + "Nothing happened; try it again."
+        case .sagaUnderWay(let saga, let step):
+            "The operation \(saga) is at step \(step) and goes on; ask again with the same key."
+        case .sagaNotFound(let saga): "There is no saga '\(saga)'."
+        case .sagaFinished(let saga): "The saga \(saga) has ended; there is nothing to retry."
+        case .cursorMalformed(let cursor): "'\(cursor)' is not a cursor of this list; start again without one."
+        }
+    }
+
+    package var field: String {
+        switch self {
+        case .keyMissing, .keyReused: "key"
+        case .partialUnsubscription: "instance_ids"
+        case .tokenMissing: "token"
+        case .paymentMethodReference: "reference"
+        case .groupNotActive, .groupNotPayAsYouGo, .groupLocked: "group_id"
+        case .sagaUnderWay, .sagaGivenUp, .sagaNotFound, .sagaFinished: "saga_id"
+        case .cursorMalformed: "cursor"
+        case .accountOverdue: ""
+        }
+    }
+
+    package var value: String {
+        switch self {
+        case .keyMissing, .tokenMissing, .paymentMethodReference: ""
+        case .keyReused(let key): key
+        case .partialUnsubscription(let what): what
+        case .groupNotActive(let group, _), .groupNotPayAsYouGo(let group), .groupLocked(let group, _): group
+        case .accountOverdue(let outstanding): outstanding.description
+        case .sagaGivenUp(let saga, _), .sagaUnderWay(let saga, _), .sagaNotFound(let saga), .sagaFinished(let saga):
+            saga
+        case .cursorMalformed(let cursor): cursor
+        }
+    }
+}
