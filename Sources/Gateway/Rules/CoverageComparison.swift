@@ -1,4 +1,4 @@
-import BillingCore
+package import BillingCore
 
 /// One stretch of a group's life: as its timeline has it, or as it was billed.
 package struct CoveredSpan: Hashable, Sendable {

@@ -1,4 +1,4 @@
-import BillingCore
+package import BillingCore
 
 /// The earliest instants at which something is due, as their owners tell; `nil`: nothing of that kind, ever.
 package struct DueInstants: Hashable, Sendable {

@@ -1,4 +1,4 @@
-import BillingCore
+package import BillingCore
 
 /// What the gateway itself refuses; everything else is the owner's word.
 package enum GatewayError: BillingError, Hashable {
@@ -8,6 +8,11 @@ package enum GatewayError: BillingError, Hashable {
     case partialUnsubscription(String)
     case tokenMissing
     case paymentMethodReference(String)
+    /// Only an order that waits for its payment is paid.
+    case orderNotUnpaid(String)
+    case orderKindNotPayable(String)
+    /// An order names its term.
+    case durationMissing
     case groupNotActive(String, status: String)
     case groupNotPayAsYouGo(String)
     case accountOverdue(outstanding: Money)
@@ -17,17 +22,23 @@ package enum GatewayError: BillingError, Hashable {
     case sagaGivenUp(String, lastError: String)
     /// The saga goes on; ask again with the same key.
     case sagaUnderWay(String, step: String)
+    /// This process stops; ask again with the same key.
+    case sagaLeft(String)
     case sagaNotFound(String)
     case sagaFinished(String)
     case cursorMalformed(String)
 
     package var status: Status {
         switch self {
-        case .keyMissing, .partialUnsubscription, .tokenMissing, .paymentMethodReference, .cursorMalformed:
+        case .keyMissing, .partialUnsubscription, .tokenMissing, .paymentMethodReference, .cursorMalformed,
+            .durationMissing:
             .invalidArgument
-        case .keyReused, .groupNotActive, .groupNotPayAsYouGo, .accountOverdue, .sagaFinished: .failedPrecondition
+        case .orderKindNotPayable: .unimplemented
+        case .orderNotUnpaid, .keyReused, .groupNotActive, .groupNotPayAsYouGo, .accountOverdue, .sagaFinished:
+            .failedPrecondition
         case .groupLocked, .sagaGivenUp: .aborted
         case .sagaUnderWay: .deadlineExceeded
+        case .sagaLeft: .unavailable
         case .sagaNotFound: .notFound
         }
     }
@@ -39,12 +50,16 @@ package enum GatewayError: BillingError, Hashable {
         case .partialUnsubscription: "refund.partial"
         case .tokenMissing: "refund.token_missing"
         case .paymentMethodReference: "payment.reference"
+        case .orderNotUnpaid: "order.not_unpaid"
+        case .orderKindNotPayable: "order.kind"
+        case .durationMissing: "price.unknown_duration"
         case .groupNotActive: "group.not_active"
         case .groupNotPayAsYouGo: "group.not_pay_as_you_go"
         case .accountOverdue: "account.overdue"
         case .groupLocked: "group.locked"
         case .sagaGivenUp: "saga.given_up"
         case .sagaUnderWay: "saga.under_way"
+        case .sagaLeft: "saga.left"
         case .sagaNotFound: "saga.not_found"
         case .sagaFinished: "saga.finished"
         case .cursorMalformed: "call.cursor_malformed"
@@ -61,6 +76,9 @@ package enum GatewayError: BillingError, Hashable {
         case .tokenMissing:
             "Unsubscribing needs the token of a refund quote, as the confirmation that its owner saw what is lost."
         case .paymentMethodReference(let text): text
+        case .orderNotUnpaid(let order): "The order \(order) was paid or cancelled before; it cannot be paid."
+        case .orderKindNotPayable(let order): "The order \(order) is of a kind that this version cannot pay."
+        case .durationMissing: "A subscription lasts 1, 2, 3, 6 or 12 months; the request names 0."
         case .groupNotActive(let group, let status):
             "The group \(group) is \(status); only an active group can do that."
         case .groupNotPayAsYouGo(let group):
@@ -74,6 +92,8 @@ package enum GatewayError: BillingError, Hashable {
                 + "Nothing happened; try it again."
         case .sagaUnderWay(let saga, let step):
             "The operation \(saga) is at step \(step) and goes on; ask again with the same key."
+        case .sagaLeft(let saga):
+            "The operation \(saga) goes on when the gateway runs again; ask again with the same key."
         case .sagaNotFound(let saga): "There is no saga '\(saga)'."
         case .sagaFinished(let saga): "The saga \(saga) has ended; there is nothing to retry."
         case .cursorMalformed(let cursor): "'\(cursor)' is not a cursor of this list; start again without one."
@@ -86,8 +106,10 @@ package enum GatewayError: BillingError, Hashable {
         case .partialUnsubscription: "instance_ids"
         case .tokenMissing: "token"
         case .paymentMethodReference: "reference"
+        case .orderNotUnpaid, .orderKindNotPayable: "order_id"
+        case .durationMissing: "months"
         case .groupNotActive, .groupNotPayAsYouGo, .groupLocked: "group_id"
-        case .sagaUnderWay, .sagaGivenUp, .sagaNotFound, .sagaFinished: "saga_id"
+        case .sagaUnderWay, .sagaLeft, .sagaGivenUp, .sagaNotFound, .sagaFinished: "saga_id"
         case .cursorMalformed: "cursor"
         case .accountOverdue: ""
         }
@@ -97,10 +119,13 @@ package enum GatewayError: BillingError, Hashable {
         switch self {
         case .keyMissing, .tokenMissing, .paymentMethodReference: ""
         case .keyReused(let key): key
+        case .orderNotUnpaid(let order), .orderKindNotPayable(let order): order
+        case .durationMissing: "0"
         case .partialUnsubscription(let what): what
         case .groupNotActive(let group, _), .groupNotPayAsYouGo(let group), .groupLocked(let group, _): group
         case .accountOverdue(let outstanding): outstanding.description
-        case .sagaGivenUp(let saga, _), .sagaUnderWay(let saga, _), .sagaNotFound(let saga), .sagaFinished(let saga):
+        case .sagaGivenUp(let saga, _), .sagaUnderWay(let saga, _), .sagaLeft(let saga), .sagaNotFound(let saga),
+            .sagaFinished(let saga):
             saga
         case .cursorMalformed(let cursor): cursor
         }

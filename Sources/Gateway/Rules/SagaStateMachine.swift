@@ -41,8 +41,7 @@ package struct SagaEvent: Hashable, Sendable {
 /// a restarted saga continues exactly where the log says.
 package struct SagaStateMachine: Hashable, Sendable {
     package enum State: Hashable, Sendable {
-        /// The step comes next and was not sent. Can transition to `running` when it is started, or, up to the pivot, to
-        /// `undoing` the one before.
+        /// The step comes next and was not sent. Can transition to `running` when it is started.
         case ready(step: Int)
         /// The step was sent and its outcome is unknown. Can transition to `ready` or `committed` when it is done; up to
         /// the pivot also to `unwinding` or `aborted` when it is refused, and to `undoing` when nobody waits any longer.
@@ -157,9 +156,6 @@ package struct SagaStateMachine: Hashable, Sendable {
         let step = event.step
         switch (state, event.kind) {
         case (.ready(step), .started): return .running(step: step)
-        case (.ready(let next), .undoStarted) where step == next - 1 && next <= shape.pivot:
-            return .undoing(step: step)
-
         case (.running(step), .done), (.confirming(step), .done): return afterDone(step)
         case (.running(step), .rejected) where step <= shape.pivot: return afterUndone(step)
         case (.running(step), .undoStarted) where step <= shape.pivot: return .undoing(step: step)

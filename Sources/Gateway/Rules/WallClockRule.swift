@@ -1,4 +1,4 @@
-import BillingCore
+package import BillingCore
 
 /// Turns readings of the machine's wall clock into stamps that never go back, and stops when the wall clock and the
 /// monotonic one disagree (design 2.2). All milliseconds.

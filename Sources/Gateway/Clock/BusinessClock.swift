@@ -1,0 +1,71 @@
+package import BillingCore
+package import RPC
+
+/// The only clock of business (design 2.2): stamps calls, and does what is due between them.
+package protocol BusinessClock: Sendable {
+    /// The instant that a call would be stamped with.
+    var now: Timestamp { get }
+
+    /// The instant for a call that only reads: now, or an earlier one that the client names on a manual clock.
+    /// - Throws: `ClockError`.
+    func instant(for call: CallContext) throws -> Timestamp
+
+    /// Runs a call that changes something, stamped. On a manual clock it waits until the clock stands, and the clock
+    /// stands until it is over.
+    /// - Throws: `ClockError`; what `body` throws.
+    func stamped<Result: Sendable>(
+        _ call: CallContext, _ body: @Sendable (Timestamp) async throws -> Result
+    ) async throws -> Result
+
+    /// Makes sure that an account is cut through the last full hour, so that what a call does to its money or timelines
+    /// does not depend on when the cut reaches it (design 8).
+    func cutBefore(_ call: CallContext, at instant: Timestamp) async throws
+
+    /// Moves a manual clock to `target` and waits for it, at most until `deadline`.
+    /// - Throws: `ClockError`.
+    func advance(to target: Timestamp, until deadline: Deadline) async throws -> ClockStatus
+
+    var status: ClockStatus { get }
+
+    /// Reads or sets up the clock that the data belongs to, and begins to do what is due.
+    /// - Throws: `ClockError.otherMode`; `StorageError`.
+    func start() async throws
+
+    func stop()
+}
+
+package struct ClockStatus: Hashable, Sendable {
+    package var mode: ClockMode
+    package var now: Timestamp
+    /// Where a manual clock moves to; `now` when it stands.
+    package var target: Timestamp
+    /// The last stop of the movement at which work was begun.
+    package var startedAt: Timestamp
+    /// Bill lines cut since the movement began.
+    package var lines: Int64
+    /// Why the clock stands short of its target; empty when it does not.
+    package var problem: String
+}
+
+/// The work that is due at an instant, done by its owners.
+package protocol DueWork: Sendable {
+    /// The earliest instants after `instant` at which something is due.
+    func due(after instant: Timestamp) async throws -> DueInstants
+
+    /// Does one kind of work. A repeat changes nothing.
+    func perform(_ work: DueStop.Work, at stop: DueStop) async throws -> DueResult
+
+    /// Cuts one account through a top of the hour.
+    func cut(account: String, through hour: Timestamp) async throws
+}
+
+package struct DueResult: Hashable, Sendable {
+    package var lines: Int64 = 0
+    /// Accounts that wait for a saga.
+    package var waiting: Int64 = 0
+
+    package init(lines: Int64 = 0, waiting: Int64 = 0) {
+        self.lines = lines
+        self.waiting = waiting
+    }
+}

@@ -1,0 +1,213 @@
+import BillingAPI
+import BillingCore
+import RPC
+import Storage
+
+/// `billing audit`: what the services find in their own data, and what only shows when two of them are compared.
+struct AuditHandlers: Sendable {
+    /// Partitions that one call looks at.
+    static let slice = 16
+    private static let examples = 5
+
+    let forwarding: Forwarding
+    let database: any Database
+
+    func register(in router: inout Router) {
+        router.handle(GatewayV1.Operations.audit, audit)
+    }
+
+    /// One slice of the accounts. The cursor is the first partition of the next one.
+    func audit(_ request: GatewayV1.AuditRequest, _ call: CallContext) async throws -> Response<GatewayV1.AuditReply> {
+        guard let first = request.cursor.isEmpty ? 0 : Int(request.cursor), (0..<Partition.count).contains(first) else {
+            throw GatewayError.cursorMalformed(request.cursor)
+        }
+        let range = first..<min(first + Self.slice, Partition.count)
+        let instant = try forwarding.clock.instant(for: call)
+        let slice = AuditSlice(
+            forwarding: forwarding, call: call, instant: instant, from: UInt32(range.lowerBound),
+            to: UInt32(range.upperBound))
+        var findings = try await slice.money() + slice.refunds()
+        let timelines = try await slice.timelines()
+        findings += timelines.findings
+        let accounts = try await slice.accounts()
+        findings += try await slice.coverage(of: accounts, timelines.segments)
+        findings += try await sagas(of: accounts, slice)
+        let next = range.upperBound == Partition.count ? "" : String(range.upperBound)
+        return Response(GatewayV1.AuditReply(findings: merged(findings), nextCursor: next))
+    }
+
+    /// S1: every saga ends. S2: no lock outlives its saga (reliability 2.1).
+    private func sagas(of accounts: [String], _ slice: AuditSlice) async throws -> [CommonV1.AuditFinding] {
+        var atomic = CommonV1.AuditFinding(invariant: "S1", title: "Every saga has ended, or is at work")
+        var orphans = CommonV1.AuditFinding(invariant: "S2", title: "Every lock belongs to a saga at work")
+        for account in accounts {
+            let unfinished = try await database.read { transaction in
+                try transaction.sagas(
+                    account: account, states: [(.running, true), (.undoing, true)], after: (-1, ""), limit: 100)
+            }
+            atomic.checked += 1
+            for saga in unfinished {
+                atomic.add("\(saga.sagaID) of \(account) is parked at \(saga.step): \(saga.lastError)")
+            }
+            for group in try await slice.lockedGroups(of: account) {
+                orphans.checked += 1
+                let id = group.lockedBy
+                let saga = try await database.read { try $0.saga(id: id, account: account) }
+                if saga?.status.isFinished ?? true {
+                    orphans.add("\(group.groupID) of \(account) is held by \(id), which is not at work")
+                }
+            }
+        }
+        return [atomic, orphans]
+    }
+
+    /// The findings of each check added up, in the order of the invariants. An invariant may have several checks, one
+    /// for each service that keeps a part of it.
+    private func merged(_ findings: [CommonV1.AuditFinding]) -> [CommonV1.AuditFinding] {
+        let groups = Dictionary(grouping: findings) { [$0.invariant, $0.title] }
+        return groups.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { _, group in
+            CommonV1.AuditFinding(
+                invariant: group[0].invariant, title: group[0].title, checked: group.reduce(0) { $0 + $1.checked },
+                breaches: group.reduce(0) { $0 + $1.breaches },
+                examples: Array(group.flatMap(\.examples).prefix(Self.examples)))
+        }
+    }
+}
+
+extension CommonV1.AuditFinding {
+    mutating func add(_ breach: String) {
+        breaches += 1
+        if examples.count < 5 { examples.append(breach) }
+    }
+}
+
+/// What one audit call asks the services about a range of partitions.
+struct AuditSlice: Sendable {
+    let forwarding: Forwarding
+    let call: CallContext
+    let instant: Timestamp
+    let from: UInt32
+    let to: UInt32
+
+    func money() async throws -> [CommonV1.AuditFinding] {
+        var findings: [CommonV1.AuditFinding] = []
+        var request = OrderV1.AuditMoneyRequest(partitionFrom: from, partitionTo: to)
+        while true {
+            let page = try await forwarding.ask(.order, OrderV1.Bills.auditMoney, request, call, at: instant)
+            findings += page.findings
+            if page.nextAccount.isEmpty { return findings }
+            (request.afterAccount, request.partitionFrom) = (page.nextAccount, page.nextPartition)
+        }
+    }
+
+    func refunds() async throws -> [CommonV1.AuditFinding] {
+        var findings: [CommonV1.AuditFinding] = []
+        var request = RefundV1.AuditRefundsRequest(partitionFrom: from, partitionTo: to)
+        while true {
+            let page = try await forwarding.ask(.refund, RefundV1.Refunds.auditRefunds, request, call, at: instant)
+            findings += page.findings
+            if page.nextAccount.isEmpty { return findings }
+            (request.afterAccount, request.partitionFrom) = (page.nextAccount, page.nextPartition)
+        }
+    }
+
+    func timelines() async throws -> (findings: [CommonV1.AuditFinding], segments: [MeteringV1.BilledSegment]) {
+        var findings: [CommonV1.AuditFinding] = []
+        var segments: [MeteringV1.BilledSegment] = []
+        var request = MeteringV1.AuditTimelinesRequest(partitionFrom: from, partitionTo: to)
+        while true {
+            let page = try await forwarding.ask(.metering, MeteringV1.Cuts.auditTimelines, request, call, at: instant)
+            findings += page.findings
+            segments += page.segments
+            if page.nextAccount.isEmpty { return (findings, segments) }
+            (request.afterAccount, request.partitionFrom) = (page.nextAccount, page.nextPartition)
+        }
+    }
+
+    /// The accounts whose partition is in the slice.
+    func accounts() async throws -> [String] {
+        var found: [String] = []
+        var request = OrderV1.ListAccountsRequest(limit: 200)
+        while true {
+            let page = try await forwarding.ask(.order, OrderV1.Accounts.listAccounts, request, call, at: instant)
+            found += page.accounts.map(\.accountID).filter { (Int(from)..<Int(to)).contains(Partition.of($0)) }
+            if page.nextCursor.isEmpty { return found }
+            request.cursor = page.nextCursor
+        }
+    }
+
+    /// P1 and P2: the bills of the accounts against their timelines.
+    func coverage(
+        of accounts: [String], _ segments: [MeteringV1.BilledSegment]
+    ) async throws -> [CommonV1.AuditFinding] {
+        let byAccount = Dictionary(grouping: segments, by: \.accountID)
+        var usage = CommonV1.AuditFinding(
+            invariant: "P1", title: "Every second of pay-as-you-go is billed exactly once")
+        var terms = CommonV1.AuditFinding(
+            invariant: "P2", title: "Every subscription is paid for by one order, and nothing is covered twice")
+        for account in Set(accounts).union(byAccount.keys).sorted() {
+            let comparison = CoverageComparison(
+                segments: (byAccount[account] ?? []).map(CoveredSpan.init), billed: try await billed(account))
+            usage.checked += Int64(comparison.payAsYouGoChecked)
+            terms.checked += Int64(comparison.subscriptionsChecked)
+            for breach in comparison.payAsYouGoBreaches { usage.add("\(account): \(breach)") }
+            for breach in comparison.subscriptionBreaches { terms.add("\(account): \(breach)") }
+        }
+        return [usage, terms]
+    }
+
+    func lockedGroups(of account: String) async throws -> [MeteringV1.InstanceGroup] {
+        var locked: [MeteringV1.InstanceGroup] = []
+        var request = MeteringV1.ListGroupsRequest(statuses: [.active, .creating, .expired, .overdue], limit: 200)
+        while true {
+            let page = try await forwarding.ask(
+                .metering, MeteringV1.Groups.listGroups, request, asAccount(account), at: instant)
+            locked += page.groups.filter { !$0.lockedBy.isEmpty }
+            if page.nextCursor.isEmpty { return locked }
+            request.cursor = page.nextCursor
+        }
+    }
+
+    private func billed(_ account: String) async throws -> [CoveredSpan] {
+        var spans: [CoveredSpan] = []
+        var request = OrderV1.AuditCoverageRequest(accountID: account)
+        while true {
+            let page = try await forwarding.ask(
+                .order, OrderV1.Bills.auditCoverage, request, asAccount(account), at: instant)
+            spans += page.coverages.map(CoveredSpan.init)
+            if page.nextGroup.isEmpty { return spans }
+            request.afterGroup = page.nextGroup
+        }
+    }
+
+    private func asAccount(_ account: String) -> CallContext {
+        var call = call
+        call.account = account
+        return call
+    }
+}
+
+extension CoveredSpan {
+    init(_ segment: MeteringV1.BilledSegment) {
+        self.init(
+            segment.groupID, segment.billingMethod, segment.orderID, start: segment.start,
+            end: segment.billedThrough)
+    }
+
+    init(_ coverage: OrderV1.Coverage) {
+        self.init(
+            coverage.groupID, coverage.billingMethod, coverage.orderID, start: coverage.start, end: coverage.end)
+    }
+
+    private init(_ group: String, _ method: CommonV1.BillingMethod, _ order: String, start: Int64, end: Int64) {
+        let covered: Method =
+            switch method {
+            case .subscription: .subscription(orderID: order)
+            case .payAsYouGo, .unspecified: .payAsYouGo
+            }
+        // What is billed through an instant before it starts is not billed at all.
+        let period = Period(
+            Timestamp(milliseconds: start), Timestamp(milliseconds: max(start, end)))
+        self.init(group: group, method: covered, period: period)
+    }
+}

@@ -1,0 +1,133 @@
+import BillingAPI
+import BillingCore
+import RPC
+import Storage
+
+/// What an operator sees of sagas and does about parked ones.
+struct SagaHandlers: Sendable {
+    let engine: SagaEngine
+    let database: any Database
+
+    func register(in router: inout Router) {
+        router.handle(GatewayV1.Operations.listSagas, listSagas)
+        router.handle(GatewayV1.Operations.getSaga, getSaga)
+        router.handle(GatewayV1.Operations.retrySaga, retrySaga)
+    }
+
+    /// Sagas in the order in which they were started; all accounts' when the call is for none.
+    func listSagas(
+        _ request: GatewayV1.ListSagasRequest, _ call: CallContext
+    ) async throws -> Response<GatewayV1.ListSagasReply> {
+        let limit = request.limit == 0 ? 100 : min(Int(request.limit), 200)
+        let after = try SagaCursor(request.cursor)
+        let states = request.statuses.flatMap(\.states)
+        let account = call.account
+        let found = try await database.read { transaction in
+            try transaction.sagas(
+                account: account, states: states, after: (after.createdAt, after.sagaID), limit: limit + 1)
+        }
+        let page = found.prefix(limit)
+        let next = found.count > limit ? page.last.map { SagaCursor($0).text } ?? "" : ""
+        return Response(GatewayV1.ListSagasReply(sagas: page.map(message), nextCursor: next))
+    }
+
+    /// - Throws: `GatewayError.sagaNotFound`, also for a saga of another account.
+    func getSaga(
+        _ request: GatewayV1.GetSagaRequest, _ call: CallContext
+    ) async throws -> Response<GatewayV1.SagaReply> {
+        try await reply(request.sagaID, call)
+    }
+
+    /// - Throws: `GatewayError.sagaNotFound`, `.sagaFinished`.
+    func retrySaga(
+        _ request: GatewayV1.RetrySagaRequest, _ call: CallContext
+    ) async throws -> Response<GatewayV1.SagaReply> {
+        try await engine.retry(request.sagaID, account: call.account)
+        return try await reply(request.sagaID, call)
+    }
+
+    private func reply(_ id: String, _ call: CallContext) async throws -> Response<GatewayV1.SagaReply> {
+        let account = call.account
+        let found = try await database.read { transaction in
+            try transaction.saga(id: id, account: account).map { ($0, try transaction.events(of: $0)) }
+        }
+        guard let (record, events) = found else { throw GatewayError.sagaNotFound(id) }
+        var saga = message(record)
+        saga.events = events.map { event in
+            GatewayV1.SagaEvent(
+                sequence: UInt32(event.sequence), step: event.step, kind: event.kind.text, epoch: event.epoch,
+                at: event.at.milliseconds)
+        }
+        return Response(GatewayV1.SagaReply(saga: saga))
+    }
+
+    private func message(_ record: SagaRecord) -> GatewayV1.Saga {
+        let progress = engine.progress(of: record.sagaID)
+        let isLive = progress.map { $0.attempts > 0 } ?? false
+        return GatewayV1.Saga(
+            sagaID: record.sagaID, definition: record.definition, accountID: record.account, groupID: record.groupID,
+            status: record.isParked ? .parked : record.status.message, step: record.step, epoch: record.epoch,
+            attempts: UInt32(isLive ? progress?.attempts ?? 0 : record.attempts),
+            lastError: isLive ? progress?.lastError ?? "" : record.lastError,
+            startedAt: record.createdAt.milliseconds)
+    }
+}
+
+/// Where a page of sagas ended: "milliseconds:saga id".
+private struct SagaCursor {
+    let createdAt: Int64
+    let sagaID: String
+
+    init(_ record: SagaRecord) { (createdAt, sagaID) = (record.createdAt.milliseconds, record.sagaID) }
+
+    /// - Throws: `GatewayError.cursorMalformed`.
+    init(_ text: String) throws(GatewayError) {
+        if text.isEmpty {
+            (createdAt, sagaID) = (-1, "")
+            return
+        }
+        let parts = text.split(separator: ":", maxSplits: 1)
+        guard parts.count == 2, let createdAt = Int64(parts[0]) else { throw .cursorMalformed(text) }
+        (self.createdAt, sagaID) = (createdAt, String(parts[1]))
+    }
+
+    var text: String { "\(createdAt):\(sagaID)" }
+}
+
+extension SagaRecord.Status {
+    var message: GatewayV1.SagaStatus {
+        switch self {
+        case .running: .running
+        case .undoing: .undoing
+        case .committed: .committed
+        case .aborted: .aborted
+        }
+    }
+}
+
+extension GatewayV1.SagaStatus {
+    /// What it means for a row: its status, and whether it is parked.
+    var states: [(SagaRecord.Status, isParked: Bool)] {
+        switch self {
+        case .running: [(.running, false)]
+        case .undoing: [(.undoing, false)]
+        case .committed: [(.committed, false)]
+        case .aborted: [(.aborted, false)]
+        case .parked: [(.running, true), (.undoing, true)]
+        case .unspecified: []
+        }
+    }
+}
+
+extension SagaEvent.Kind {
+    /// As the API names it.
+    var text: String {
+        switch self {
+        case .started: "started"
+        case .done: "done"
+        case .rejected: "rejected"
+        case .undoStarted: "undo started"
+        case .undone: "undone"
+        }
+    }
+}

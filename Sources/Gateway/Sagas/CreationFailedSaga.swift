@@ -1,0 +1,33 @@
+import BillingAPI
+import BillingCore
+import RPC
+
+extension SagaDefinition {
+    /// The phones of a paid group never came up: the group is gone and its order is refunded in full (domain 7.4).
+    ///
+    /// Input: `metering.ReportCreatedRequest`, `order.RefundInFullRequest` without the refund's id.
+    static let creationFailed = SagaDefinition(
+        "creation-failed", holdsLock: false, pivot: "report-created",
+        steps: [
+            Step("report-created", action: reportCreated, undo: reportCreated),
+            Step("refund-in-full", action: refundInFull),
+        ],
+        reply: { saga throws(RPCError) in
+            saga.answer(
+                try saga.reply(of: "report-created", as: MeteringV1.GroupReply.self),
+                at: saga.instant(of: "report-created"))
+        })
+
+    private static let reportCreated: Step.Call = { saga throws(RPCError) in
+        var request = try saga.input.message(0, as: MeteringV1.ReportCreatedRequest.self)
+        request.step = saga.step
+        return .to(.metering, MeteringV1.Groups.reportCreated, request, at: saga.callInstant)
+    }
+
+    private static let refundInFull: Step.Call = { saga throws(RPCError) in
+        var request = try saga.input.message(1, as: OrderV1.RefundInFullRequest.self)
+        request.step = saga.step
+        request.refundID = saga.identifier(prefix: RefundKind.prefix)
+        return .to(.order, OrderV1.OrderSteps.refundInFull, request, at: saga.instant(of: "report-created"))
+    }
+}

@@ -1,0 +1,72 @@
+import BillingAPI
+import BillingCore
+import RPC
+
+// What both sagas that pay an order share. Their input starts with the frozen `order.PayOrderRequest`.
+
+extension Step {
+    /// The online payment came before the saga. If the order cannot be paid with it, the money is given back
+    /// (domain 6.4).
+    static let payment = Step(
+        "payment",
+        undo: { saga throws(RPCError) in
+            let frozen = try saga.input.message(0, as: OrderV1.PayOrderRequest.self)
+            guard !frozen.paymentID.isEmpty else { return nil }
+            return .to(
+                .order, OrderV1.Payments.returnPayment, OrderV1.ReturnPaymentRequest(paymentID: frozen.paymentID),
+                at: saga.now)
+        })
+}
+
+extension SagaDefinition {
+    static let pay: Step.Call = { saga throws(RPCError) in
+        var request = try saga.input.message(0, as: OrderV1.PayOrderRequest.self)
+        request.step = saga.step
+        return .to(.order, OrderV1.OrderSteps.payOrder, request, at: saga.callInstant)
+    }
+}
+
+extension SagaSoFar {
+
+    /// The order as the pivot left it.
+    func paidOrder() throws(RPCError) -> OrderV1.Order {
+        guard let order = try reply(of: "pay", as: OrderV1.OrderReply.self).order else {
+            throw .journalDamaged("the reply of step 'pay' names no order")
+        }
+        return order
+    }
+
+    /// The reply to whoever paid: the owner, or the one who confirmed an online payment.
+    func paid(_ order: OrderV1.Order?, _ group: MeteringV1.InstanceGroup?) throws(RPCError) -> StoredAnswer {
+        let at = Timestamp(milliseconds: order?.paidAt ?? startedAt.milliseconds)
+        guard var payment = try onlinePayment() else {
+            return answer(GatewayV1.PayOrderReply(order: order, group: group), at: at)
+        }
+        payment.status = .booked
+        return answer(GatewayV1.ConfirmPaymentReply(payment: payment, order: order, group: group), at: at)
+    }
+
+    /// The reply when an online payment came too late; `nil` when the owner paid from the balance and is just refused.
+    func returned(_ refusal: RPCError) throws(RPCError) -> StoredAnswer? {
+        guard let frozen = try onlinePayment() else { return nil }
+        let reply = try undone["payment"].map { answer throws(RPCError) in
+            try answer.response(OrderV1.PaymentReply.self, isReplay: false)
+        }
+        return answer(
+            GatewayV1.ConfirmPaymentReply(
+                payment: reply?.message.payment ?? frozen, account: reply?.message.account,
+                returnedBecause: refusal.message), at: reply?.effectiveAt ?? startedAt)
+    }
+
+    /// The confirmed payment; `nil` when the order is paid from the balance.
+    private func onlinePayment() throws(RPCError) -> OrderV1.Payment? {
+        guard try !input.message(0, as: OrderV1.PayOrderRequest.self).paymentID.isEmpty else { return nil }
+        return try input.message(2, as: OrderV1.Payment.self)
+    }
+}
+
+extension OrderV1.Order {
+    var paidTerm: MeteringV1.Term {
+        MeteringV1.Term(orderID: orderID, start: termStart, end: termEnd, months: months)
+    }
+}

@@ -1,0 +1,69 @@
+import BillingAPI
+import BillingCore
+import RPC
+
+extension SagaDefinition {
+    /// Unsubscribes a whole group: the refund that was quoted is paid, then the group ends at the instant that opening
+    /// the refund fixed (domain 7).
+    ///
+    /// Input: `metering.LockGroupRequest`, `refund.OpenRefundRequest` without the group and the refund's id.
+    static let unsubscribe = SagaDefinition(
+        "unsubscribe", holdsLock: true, pivot: "pay-refund",
+        steps: [
+            Step("lock", action: lockSubscription, undo: lockSubscription),
+            Step("open-refund", action: openRefund, undo: openRefund),
+            Step("pay-refund", action: payRefund, undo: payRefund),
+            Step("end", action: endGroup),
+            Step("close-refund", action: closeRefund),
+        ],
+        reply: { saga throws(RPCError) in
+            let reply = GatewayV1.UnsubscribeReply(
+                refund: try saga.reply(of: "close-refund", as: RefundV1.RefundReply.self).refund,
+                group: try saga.reply(of: "end", as: MeteringV1.GroupReply.self).group)
+            return saga.answer(reply, at: try saga.refundInstant())
+        })
+
+    private static let lockSubscription: Step.Call = { saga throws(RPCError) in
+        var request = try saga.input.message(0, as: MeteringV1.LockGroupRequest.self)
+        request.step = saga.step
+        return .to(.metering, MeteringV1.GroupSteps.lockGroup, request, at: saga.callInstant)
+    }
+
+    private static let openRefund: Step.Call = { saga throws(RPCError) in
+        var request = try saga.input.message(1, as: RefundV1.OpenRefundRequest.self)
+        request.step = saga.step
+        request.refundID = saga.identifier(prefix: RefundKind.prefix)
+        request.group = try saga.reply(of: "lock", as: MeteringV1.GroupReply.self).group
+        return .to(.refund, RefundV1.RefundSteps.openRefund, request, at: saga.callInstant)
+    }
+
+    private static let payRefund: Step.Call = { saga throws(RPCError) in
+        let request = RefundV1.PayRefundRequest(
+            step: saga.step, refundID: saga.identifier(prefix: RefundKind.prefix))
+        let at = try saga.step.undo ? saga.now : saga.refundInstant()
+        return .to(.refund, RefundV1.RefundSteps.payRefund, request, at: at)
+    }
+
+    private static let endGroup: Step.Call = { saga throws(RPCError) in
+        let at = try saga.refundInstant()
+        let frozen = try saga.input.message(0, as: MeteringV1.LockGroupRequest.self)
+        let request = MeteringV1.EndGroupRequest(step: saga.step, groupID: frozen.groupID, at: at.milliseconds)
+        return .to(.metering, MeteringV1.GroupSteps.endGroup, request, at: at)
+    }
+
+    private static let closeRefund: Step.Call = { saga throws(RPCError) in
+        let request = RefundV1.CloseRefundRequest(
+            step: saga.step, refundID: saga.identifier(prefix: RefundKind.prefix))
+        return .to(.refund, RefundV1.RefundSteps.closeRefund, request, at: try saga.refundInstant())
+    }
+}
+
+extension SagaSoFar {
+    /// T, the instant of unsubscription.
+    func refundInstant() throws(RPCError) -> Timestamp {
+        guard let refund = try reply(of: "open-refund", as: RefundV1.RefundReply.self).refund else {
+            throw .journalDamaged("the reply of step 'open-refund' names no refund")
+        }
+        return Timestamp(milliseconds: refund.at)
+    }
+}
