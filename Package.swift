@@ -106,6 +106,7 @@ let targets: [Target] = [
     // Manual clock, seeded generator, fixtures and doubles for the tests.
     .target(name: "BillingTestKit", dependencies: ["BillingCore", "RPC", "Storage"], swiftSettings: settings),
 
+    tests("GatewayTests", ["BillingAPI", "BillingCore", "BillingTestKit", "Gateway", "RPC", "Storage"]),
     tests("BillingCoreTests", ["BillingCore", "BillingTestKit"]),
     tests("HouseTests", []),
     tests("OrderingTests", ["BillingAPI", "BillingCore", "BillingTestKit", "Ordering", "RPC", "Storage"]),

@@ -1,0 +1,83 @@
+import BillingCore
+import Testing
+
+@testable import Gateway
+
+@Suite("Due work in order, and the wall clock") struct ClockRuleTests {
+    static func at(_ milliseconds: Int64) -> Timestamp { Timestamp(milliseconds: milliseconds) }
+
+    @Test(
+        "The clock stops at the earliest instant that is not after its target",
+        arguments: [
+            (DueInstants(), nil),
+            (DueInstants(cut: at(2000)), nil),
+            (DueInstants(cut: at(1000)), DueStop(at: at(1000), work: [.cut])),
+            (
+                DueInstants(termEnds: at(700), cut: at(800), orderDeadline: at(900)),
+                DueStop(at: at(700), work: [.expireTerms])
+            ),
+            (
+                DueInstants(termEnds: at(700), cut: at(700), orderDeadline: at(700)),
+                DueStop(at: at(700), work: [.expireTerms, .cut, .expireOrders])
+            ),
+            (
+                DueInstants(termEnds: at(900), cut: at(700), orderDeadline: at(700)),
+                DueStop(at: at(700), work: [.cut, .expireOrders])
+            ),
+        ] as [(DueInstants, DueStop?)])
+    func stops(_ due: DueInstants, _ stop: DueStop?) {
+        #expect(due.nextStop(notAfter: Self.at(1000)) == stop)
+    }
+
+    @Test("Stamps follow the wall clock, stand when it goes back a little, and stop at a drift of two seconds")
+    func drift() throws {
+        var rule = WallClockRule(wall: Self.at(100_000), monotonicMilliseconds: 0)
+        #expect(try rule.stamp(wall: Self.at(100_500), monotonicMilliseconds: 500) == Self.at(100_500))
+        #expect(try rule.stamp(wall: Self.at(100_400), monotonicMilliseconds: 600) == Self.at(100_500))
+        #expect(try rule.stamp(wall: Self.at(102_999), monotonicMilliseconds: 1000) == Self.at(102_999))
+        #expect(throws: ClockError.drift(milliseconds: 2000)) {
+            try rule.stamp(wall: Self.at(103_000), monotonicMilliseconds: 1000)
+        }
+        #expect(throws: ClockError.drift(milliseconds: -2000)) {
+            try rule.stamp(wall: Self.at(100_000), monotonicMilliseconds: 2000)
+        }
+        #expect(try rule.stamp(wall: Self.at(103_100), monotonicMilliseconds: 3000) == Self.at(103_100))
+    }
+}
+
+@Suite("Coverage of groups by bills") struct CoverageComparisonTests {
+    static func usage(_ start: Int64, _ end: Int64, group: String = "ag-1") -> CoveredSpan {
+        CoveredSpan(
+            group: group, method: .payAsYouGo,
+            period: Period(Timestamp(milliseconds: start), Timestamp(milliseconds: end)))
+    }
+
+    static func term(_ start: Int64, _ end: Int64, order: String = "ord-1") -> CoveredSpan {
+        CoveredSpan(
+            group: "ag-1", method: .subscription(orderID: order),
+            period: Period(Timestamp(milliseconds: start), Timestamp(milliseconds: end)))
+    }
+
+    @Test(
+        "What was used and what was billed agree, or the group is named",
+        arguments: [
+            ([], [], 0, 0),
+            ([usage(0, 10)], [usage(0, 10)], 0, 0),
+            ([usage(0, 10)], [usage(0, 4), usage(4, 10)], 0, 0),
+            ([usage(5, 5)], [], 0, 0),
+            ([usage(0, 10)], [usage(0, 9)], 1, 0),
+            ([usage(0, 10)], [usage(0, 5), usage(4, 10)], 1, 0),
+            ([], [usage(0, 10)], 1, 0),
+            ([usage(0, 10), term(10, 30)], [usage(0, 10), term(10, 40)], 0, 0),
+            ([usage(0, 10), term(9, 30)], [usage(0, 10), term(9, 40)], 0, 1),
+            ([term(10, 30)], [term(11, 30)], 0, 1),
+            ([term(10, 30)], [term(10, 20)], 0, 1),
+            ([term(10, 30)], [], 0, 1),
+            ([], [term(10, 30)], 0, 1),
+        ] as [([CoveredSpan], [CoveredSpan], Int, Int)])
+    func compare(_ segments: [CoveredSpan], _ billed: [CoveredSpan], _ usage: Int, _ terms: Int) {
+        let comparison = CoverageComparison(segments: segments, billed: billed)
+        #expect(comparison.payAsYouGoBreaches.count == usage)
+        #expect(comparison.subscriptionBreaches.count == terms)
+    }
+}

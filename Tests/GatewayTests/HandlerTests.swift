@@ -1,0 +1,179 @@
+import BillingAPI
+import BillingCore
+import RPC
+import Synchronization
+import Testing
+
+@testable import Gateway
+
+@Suite("The gateway's own rules for API calls") struct HandlerTests {
+    static let active = MeteringV1.InstanceGroup(
+        groupID: "ag-1", specification: "acp.std.small", region: "cn-hangzhou", instances: 3, status: .active,
+        billingMethod: .payAsYouGo)
+
+    private func harness() async throws -> (Harness, Harness.Gateway) {
+        let harness = try Harness()
+        SagaCase.orders(harness.world)
+        harness.world.script.withLock { $0.groups["ag-1"] = Self.active }
+        return (harness, try await harness.boot())
+    }
+
+    @Test(
+        "Part of a group is not unsubscribed, and nothing without a quote's token",
+        arguments: [
+            (
+                GatewayV1.UnsubscribeRequest(groupID: "ag-1", token: "t", instanceIDs: ["acp-1", "acp-2"]),
+                "refund.partial"
+            ),
+            (GatewayV1.UnsubscribeRequest(groupID: "ag-1", token: "t", quantity: 2), "refund.partial"),
+            (GatewayV1.UnsubscribeRequest(groupID: "ag-1"), "refund.token_missing"),
+        ])
+    func unsubscribe(_ request: GatewayV1.UnsubscribeRequest, _ reason: String) async throws {
+        let (harness, gateway) = try await harness()
+        let error = await #expect(throws: RPCError.self) {
+            try await gateway.channel.call(GatewayV1.Groups.unsubscribe, request, harness.options())
+        }
+        #expect(error?.reason == reason)
+        #expect(error?.status == .invalidArgument)
+        #expect(harness.world.calls.isEmpty)
+    }
+
+    @Test(
+        "A switch is for an active pay-as-you-go group, and a refusal is the answer for its key",
+        arguments: [
+            (MeteringV1.GroupStatus.creating, CommonV1.BillingMethod.payAsYouGo, "group.not_active"),
+            (.released, .payAsYouGo, "group.not_active"),
+            (.active, .subscription, "group.not_pay_as_you_go"),
+        ])
+    func switchRefused(
+        _ status: MeteringV1.GroupStatus, _ method: CommonV1.BillingMethod, _ reason: String
+    ) async throws {
+        let (harness, gateway) = try await harness()
+        harness.world.script.withLock { script in
+            script.groups["ag-1"]?.status = status
+            script.groups["ag-1"]?.billingMethod = method
+        }
+        let request = GatewayV1.PlaceSwitchOrderRequest(groupID: "ag-1", months: 3)
+        for isReplay in [false, true] {
+            let error = await #expect(throws: RPCError.self) {
+                try await gateway.channel.call(GatewayV1.Orders.placeSwitchOrder, request, harness.options())
+            }
+            #expect(error?.reason == reason)
+            #expect(error?.isReplay == isReplay)
+            harness.world.script.withLock { $0.groups["ag-1"] = Self.active }
+        }
+    }
+
+    @Test("A repeat of a switch order gets the first answer although the group was switched and the clock moved")
+    func composedReplay() async throws {
+        let (harness, gateway) = try await harness()
+        let request = GatewayV1.PlaceSwitchOrderRequest(groupID: "ag-1", months: 3)
+        let first = try await gateway.channel.call(GatewayV1.Orders.placeSwitchOrder, request, harness.options())
+        harness.world.script.withLock { $0.groups["ag-1"]?.billingMethod = .subscription }
+        _ = try await gateway.clock.advance(
+            to: ManualClock.defaultStart.adding(milliseconds: 1), until: .after(milliseconds: 20_000))
+        let again = try await gateway.channel.call(GatewayV1.Orders.placeSwitchOrder, request, harness.options())
+        #expect(first.message.order?.months == 3)
+        #expect(again.message == first.message)
+        #expect((first.isReplay, again.isReplay) == (false, true))
+        #expect(again.effectiveAt == first.effectiveAt)
+        let reused = await #expect(throws: RPCError.self) {
+            try await gateway.channel.call(
+                GatewayV1.Orders.placeSwitchOrder, GatewayV1.PlaceSwitchOrderRequest(groupID: "ag-1", months: 6),
+                harness.options())
+        }
+        #expect(reused?.reason == "call.key_reused")
+        #expect(try await harness.world.effects()["placed"] == 1)
+    }
+
+    @Test("An order names its term")
+    func monthsMissing() async throws {
+        let (harness, gateway) = try await harness()
+        let error = await #expect(throws: RPCError.self) {
+            try await gateway.channel.call(
+                GatewayV1.Orders.placeNewOrder, GatewayV1.PlaceNewOrderRequest(instances: 1), harness.options())
+        }
+        #expect(error?.reason == "price.unknown_duration")
+    }
+
+    @Test("An overdue account creates nothing; a group created before that is still told to a repeat")
+    func overdue() async throws {
+        let (harness, gateway) = try await harness()
+        let request = GatewayV1.CreateGroupRequest(specification: "acp.std.small", region: "cn-hangzhou", instances: 1)
+        let first = try await gateway.channel.call(GatewayV1.Groups.createGroup, request, harness.options())
+        harness.world.script.withLock { $0.isOverdue = true }
+        let again = try await gateway.channel.call(GatewayV1.Groups.createGroup, request, harness.options())
+        #expect(again.message == first.message)
+        #expect(again.isReplay)
+        let error = await #expect(throws: RPCError.self) {
+            try await gateway.channel.call(
+                GatewayV1.Groups.createGroup, request, harness.options("a-key-for-another-one"))
+        }
+        #expect(error?.reason == "account.overdue")
+        #expect(try await harness.world.effects()["create"] == 1)
+    }
+
+    @Test("An online payment pays its order; the reply is the same for a repeat")
+    func confirmed() async throws {
+        let (harness, gateway) = try await harness()
+        let request = OrderV1.ConfirmPaymentRequest(reference: "ord-switch")
+        let first = try await gateway.channel.call(GatewayV1.Payments.confirmPayment, request, harness.options())
+        let again = try await gateway.channel.call(GatewayV1.Payments.confirmPayment, request, harness.options())
+        #expect(first.message.payment?.status == .booked)
+        #expect(first.message.order?.status == .paid)
+        #expect(first.message.group?.billingMethod == .subscription)
+        #expect(first.message.returnedBecause.isEmpty)
+        #expect(again.message == first.message && again.isReplay)
+        #expect(try await harness.world.effects()["returned"] == nil)
+    }
+
+    @Test("An online payment that comes too late is given back, and the reply says why", arguments: ["lock", "pay"])
+    func returned(_ step: String) async throws {
+        for fault in [[], [World.Fault.lost], [.replyLost]] {
+            let (harness, gateway) = try await harness()
+            harness.world.plan(step, [.refused(SagaEngineTests.refusal)])
+            harness.world.plan("undo-payment", fault)
+            let request = OrderV1.ConfirmPaymentRequest(reference: "ord-switch")
+            let reply = try await gateway.channel.call(GatewayV1.Payments.confirmPayment, request, harness.options())
+            #expect(reply.message.returnedBecause == SagaEngineTests.refusal.message)
+            #expect(reply.message.payment?.status == .returned)
+            let effects = try await harness.world.effects()
+            #expect(effects["returned"] == 1)
+            #expect(effects["pay"] ?? 0 == 0 && effects["lock"] ?? 0 == 0)
+        }
+    }
+
+    @Test("An order that is paid or cancelled is not paid again")
+    func notUnpaid() async throws {
+        let (harness, gateway) = try await harness()
+        harness.world.script.withLock { $0.orders["ord-new"]?.status = .cancelled }
+        let error = await #expect(throws: RPCError.self) {
+            try await gateway.channel.call(
+                GatewayV1.Orders.payOrder,
+                GatewayV1.PayOrderRequest(orderID: "ord-new", paymentMethod: .balance), harness.options())
+        }
+        #expect(error?.reason == "order.not_unpaid")
+    }
+
+    @Test("What changes something needs a key")
+    func keyMissing() async throws {
+        let (harness, gateway) = try await harness()
+        var options = try harness.options()
+        options.key = nil
+        let error = await #expect(throws: RPCError.self) {
+            try await gateway.channel.call(
+                GatewayV1.Groups.releaseGroup, GatewayV1.ReleaseGroupRequest(groupID: "ag-1"), options)
+        }
+        #expect(error?.reason == "call.key_missing")
+    }
+
+    @Test("Health names all five services, also one that does not answer")
+    func health() async throws {
+        let (harness, gateway) = try await harness()
+        let reply = try await gateway.channel.call(
+            GatewayV1.Operations.systemHealth, GatewayV1.SystemHealthRequest(), harness.options()
+        ).message
+        #expect(reply.services.compactMap(\.health?.service) == ["pricing", "metering", "order", "refund", "gateway"])
+        #expect(reply.services.map(\.problem.isEmpty) == [false, false, false, false, true])
+    }
+}

@@ -1,0 +1,70 @@
+import BillingAPI
+import BillingCore
+import RPC
+import Synchronization
+import Testing
+
+@testable import Gateway
+
+/// Each saga as a caller starts it, with what it does.
+struct SagaCase: Sendable, CustomTestStringConvertible {
+    let name: String
+    /// The steps that send something, in order.
+    let steps: [String]
+    let pivot: String
+    let prepare: @Sendable (World) -> Void
+    /// Makes the API call; returns the reply's bytes and whether it is a replay.
+    let call: @Sendable (RouterChannel, CallOptions) async throws -> (bytes: [UInt8], isReplay: Bool)
+
+    var testDescription: String { name }
+
+    var stepsToPivot: [String] { Array(steps.prefix(through: steps.firstIndex(of: pivot) ?? 0)) }
+    var stepsAfterPivot: [String] { Array(steps.dropFirst(stepsToPivot.count)) }
+
+    init<Request: WireMessage, Reply: WireMessage>(
+        _ name: String, _ steps: [String], pivot: String, _ method: Method<Request, Reply>, _ request: Request,
+        prepare: @escaping @Sendable (World) -> Void = { _ in }
+    ) {
+        self.name = name
+        self.steps = steps
+        self.pivot = pivot
+        self.prepare = prepare
+        call = { channel, options in
+            let response = try await channel.call(method, request, options)
+            return (response.message.encoded(), response.isReplay)
+        }
+    }
+
+    static let all = [
+        SagaCase(
+            "pay-switch", ["lock", "pay", "switch"], pivot: "pay", GatewayV1.Orders.payOrder,
+            GatewayV1.PayOrderRequest(orderID: "ord-switch", paymentMethod: .balance), prepare: orders),
+        SagaCase(
+            "pay-new", ["pay", "create-group"], pivot: "pay", GatewayV1.Orders.payOrder,
+            GatewayV1.PayOrderRequest(orderID: "ord-new", paymentMethod: .balance), prepare: orders),
+        SagaCase(
+            "creation-failed", ["report-created", "refund-in-full"], pivot: "report-created",
+            GatewayV1.Groups.reportCreated, GatewayV1.ReportCreatedRequest(groupID: "ag-paid", failed: true),
+            prepare: { world in
+                world.script.withLock { script in
+                    script.groups["ag-paid"] = MeteringV1.InstanceGroup(
+                        groupID: "ag-paid", status: .creating, billingMethod: .subscription, orderID: "ord-1")
+                }
+            }),
+        SagaCase(
+            "release", ["release", "cancel-unpaid"], pivot: "release", GatewayV1.Groups.releaseGroup,
+            GatewayV1.ReleaseGroupRequest(groupID: "ag-1")),
+        SagaCase(
+            "unsubscribe", ["lock", "open-refund", "pay-refund", "end", "close-refund"], pivot: "pay-refund",
+            GatewayV1.Groups.unsubscribe, GatewayV1.UnsubscribeRequest(groupID: "ag-1", token: "token")),
+    ]
+
+    @Sendable static func orders(_ world: World) {
+        world.script.withLock { script in
+            script.orders["ord-switch"] = OrderV1.Order(
+                orderID: "ord-switch", kind: .switch, status: .unpaid, groupID: "ag-1", months: 3)
+            script.orders["ord-new"] = OrderV1.Order(
+                orderID: "ord-new", kind: .new, status: .unpaid, groupID: "ag-new", instances: 1, months: 1)
+        }
+    }
+}

@@ -1,0 +1,394 @@
+import BillingAPI
+import BillingCore
+import BillingTestKit
+import RPC
+import Storage
+import Synchronization
+
+@testable import Gateway
+
+/// The four services as the gateway sees them: every step of a saga is one counted effect in a real database, behind the
+/// participant table. What a call comes to can be scripted.
+final class World: Sendable {
+    enum Fault: Sendable {
+        /// The call never arrives.
+        case lost
+        /// It is carried out and nobody hears of it.
+        case replyLost
+        /// The service refuses it by a rule, within its transaction.
+        case refused(RPCError)
+    }
+
+    struct Script: Sendable {
+        /// What comes of the attempts at a step, "pay" or "undo-lock", in order; a last `repeats` goes on for ever.
+        var faults: [String: [Fault]] = [:]
+        var repeats: Set<String> = []
+        var calls: [String] = []
+        var groups: [String: MeteringV1.InstanceGroup] = [:]
+        var orders: [String: OrderV1.Order] = [:]
+        var isOverdue = false
+        var due: [(Timestamp, DueStop.Work)] = []
+        var done: [String] = []
+    }
+
+    let database: TestDatabase
+    let script = Mutex(Script())
+
+    init() throws {
+        database = try TestDatabase.make(migrations: [
+            Migration(
+                number: 1, name: "effects",
+                sql: """
+                    CREATE TABLE effect (name TEXT NOT NULL PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+                    """)
+        ])
+    }
+
+    /// How often each effect is in force: 1 when done once, 0 when undone.
+    func effects() async throws -> [String: Int] {
+        try await database.read { transaction in
+            let rows = try transaction.all("SELECT name, count FROM effect") { ($0.text(0), $0.int(1)) }
+            return Dictionary(uniqueKeysWithValues: rows)
+        }
+    }
+
+    var calls: [String] { script.withLock { $0.calls } }
+
+    func plan(_ step: String, _ faults: [Fault], repeatsLast: Bool = false) {
+        script.withLock { script in
+            script.faults[step] = faults
+            if repeatsLast { script.repeats.insert(step) } else { script.repeats.remove(step) }
+        }
+    }
+
+    func heal() {
+        script.withLock { script in
+            script.faults = [:]
+            script.repeats = []
+        }
+    }
+
+    var services: Services {
+        var router = Router()
+        registerSteps(in: &router)
+        registerReads(in: &router)
+        registerDueWork(in: &router)
+        let channel = RouterChannel(router: router)
+        return Services(pricing: channel, metering: channel, order: channel, refund: channel)
+    }
+
+    // MARK: - Steps
+
+    private static let pivots: Set<String> = ["pay", "report-created", "release", "pay-refund"]
+
+    private func step<Request: WireMessage, Reply: WireMessage>(
+        _ step: CommonV1.SagaStep?, _ request: Request, _ call: CallContext, _ reply: Reply
+    ) async throws -> Response<Reply> {
+        guard let step else { throw RPCError(.invalidArgument, "test.no_step", "A step without its saga.") }
+        let name = (step.undo ? "undo-" : "") + step.step
+        let fault = next(name)
+        if case .lost? = fault { throw Self.lost }
+        let instant = try call.instant()
+        let response = try await database.write(
+            step: SagaStep(
+                sagaID: step.sagaID, definition: step.definition, step: step.step, isUndo: step.undo),
+            call, request,
+            do: { transaction in
+                if case .refused(let error)? = fault { throw error }
+                try Self.count(step.step, 1, in: transaction)
+                return Response(reply, effectiveAt: instant)
+            }, undo: { try Self.count(step.step, -1, in: $0) }, isPivot: Self.pivots.contains(step.step))
+        if case .replyLost? = fault { throw Self.lost }
+        if case .refused(let error)? = fault, step.undo { throw error }
+        return response
+    }
+
+    private static let lost = RPCError(.deadlineExceeded, "call.deadline_exceeded", "No reply came.")
+
+    private static func count(_ name: String, _ change: Int, in transaction: any Transaction) throws {
+        try transaction.execute(
+            "INSERT INTO effect (name, count) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET count = count + ?",
+            .text(name), .integer(change), .integer(change))
+    }
+
+    private func next(_ name: String) -> Fault? {
+        script.withLock { script in
+            script.calls.append(name)
+            guard let fault = script.faults[name]?.first else { return nil }
+            if script.faults[name]?.count != 1 || !script.repeats.contains(name) {
+                script.faults[name]?.removeFirst()
+            }
+            return fault
+        }
+    }
+
+    private func group(_ id: String) -> MeteringV1.InstanceGroup {
+        script.withLock { $0.groups[id] } ?? MeteringV1.InstanceGroup(groupID: id)
+    }
+
+    private func registerSteps(in router: inout Router) {
+        router.handle(MeteringV1.GroupSteps.lockGroup) { request, call in
+            try await self.step(request.step, request, call, MeteringV1.GroupReply(group: self.group(request.groupID)))
+        }
+        router.handle(MeteringV1.GroupSteps.switchGroup) { request, call in
+            var group = self.group(request.groupID)
+            (group.billingMethod, group.orderID) = (.subscription, request.term?.orderID ?? "")
+            return try await self.step(request.step, request, call, MeteringV1.GroupReply(group: group))
+        }
+        router.handle(MeteringV1.GroupSteps.endGroup) { request, call in
+            var group = self.group(request.groupID)
+            (group.status, group.releasedAt) = (.released, request.at)
+            return try await self.step(request.step, request, call, MeteringV1.GroupReply(group: group))
+        }
+        router.handle(MeteringV1.GroupSteps.releaseGroup) { request, call in
+            try await self.step(request.step, request, call, MeteringV1.GroupReply(group: self.group(request.groupID)))
+        }
+        router.handle(MeteringV1.Groups.createGroup) { request, call in
+            let group = MeteringV1.InstanceGroup(
+                groupID: request.groupID.isEmpty ? "ag-made" : request.groupID, status: .creating,
+                orderID: request.term?.orderID ?? "")
+            guard request.step != nil else {
+                return try await self.database.write(once: call, request) { transaction in
+                    try Self.count("create", 1, in: transaction)
+                    return Response(MeteringV1.GroupReply(group: group))
+                }
+            }
+            return try await self.step(request.step, request, call, MeteringV1.GroupReply(group: group))
+        }
+        router.handle(MeteringV1.Groups.reportCreated) { request, call in
+            try await self.step(request.step, request, call, MeteringV1.GroupReply(group: self.group(request.groupID)))
+        }
+        router.handle(OrderV1.OrderSteps.payOrder) { request, call in
+            var order = self.script.withLock { $0.orders[request.orderID] } ?? OrderV1.Order()
+            let paidAt = try call.instant().milliseconds
+            (order.status, order.paidAt, order.termStart, order.termEnd) = (.paid, paidAt, paidAt, paidAt + 1000)
+            return try await self.step(request.step, request, call, OrderV1.OrderReply(order: order))
+        }
+        router.handle(OrderV1.OrderSteps.cancelUnpaid) { request, call in
+            try await self.step(request.step, request, call, OrderV1.CancelUnpaidReply())
+        }
+        router.handle(OrderV1.OrderSteps.refundInFull) { request, call in
+            try await self.step(request.step, request, call, OrderV1.RefundPostedReply(refundID: request.refundID))
+        }
+        router.handle(OrderV1.Payments.returnPayment) { request, call in
+            let fault = self.next("undo-payment")
+            if case .lost? = fault { throw Self.lost }
+            let response = try await self.database.write(once: call, request) { transaction in
+                try Self.count("returned", 1, in: transaction)
+                return Response(
+                    OrderV1.PaymentReply(
+                        payment: OrderV1.Payment(paymentID: request.paymentID, status: .returned)),
+                    effectiveAt: call.effectiveAt)
+            }
+            if case .replyLost? = fault { throw Self.lost }
+            return response
+        }
+        router.handle(RefundV1.RefundSteps.openRefund) { request, call in
+            let refund = RefundV1.Refund(
+                refundID: request.refundID, groupID: request.group?.groupID ?? "", status: .open,
+                at: try call.instant().milliseconds)
+            return try await self.step(request.step, request, call, RefundV1.RefundReply(refund: refund))
+        }
+        router.handle(RefundV1.RefundSteps.payRefund) { request, call in
+            let refund = RefundV1.Refund(refundID: request.refundID, status: .posted)
+            return try await self.step(request.step, request, call, RefundV1.RefundReply(refund: refund))
+        }
+        router.handle(RefundV1.RefundSteps.closeRefund) { request, call in
+            let refund = RefundV1.Refund(refundID: request.refundID, status: .closed)
+            return try await self.step(request.step, request, call, RefundV1.RefundReply(refund: refund))
+        }
+    }
+
+    // MARK: - Single calls
+
+    private func registerReads(in router: inout Router) {
+        router.handle(OrderV1.Orders.getOrder) { request, _ in
+            guard let order = self.script.withLock({ $0.orders[request.orderID] }) else {
+                throw RPCError(.notFound, "order.not_found", "There is no such order.")
+            }
+            return Response(OrderV1.OrderReply(order: order))
+        }
+        router.handle(OrderV1.Accounts.getAccount) { _, call in
+            let isOverdue = self.script.withLock { $0.isOverdue }
+            return Response(
+                OrderV1.AccountReply(
+                    account: OrderV1.Account(
+                        accountID: call.account, outstandingMicros: isOverdue ? 1 : 0, overdue: isOverdue)))
+        }
+        router.handle(OrderV1.Accounts.topUp) { request, call in
+            try await self.database.write(once: call, request) { transaction in
+                try Self.count("top-up", 1, in: transaction)
+                return Response(OrderV1.TopUpReply(), effectiveAt: call.effectiveAt)
+            }
+        }
+        router.handle(OrderV1.Payments.confirmPayment) { request, call in
+            try await self.database.write(once: call, request) { transaction in
+                try Self.count("confirmed", 1, in: transaction)
+                return Response(
+                    OrderV1.PaymentReply(
+                        payment: OrderV1.Payment(
+                            paymentID: "pay-1", reference: request.reference, orderID: request.reference,
+                            status: .confirmed)))
+            }
+        }
+        router.handle(OrderV1.Orders.placeOrder) { request, call in
+            try await self.database.write(once: call, request) { transaction in
+                try Self.count("placed", 1, in: transaction)
+                return Response(
+                    OrderV1.OrderReply(
+                        order: OrderV1.Order(
+                            orderID: "ord-placed", kind: request.kind, groupID: request.groupID,
+                            months: request.quote?.months ?? 0)), effectiveAt: call.effectiveAt)
+            }
+        }
+        router.handle(PricingV1.Prices.quote) { request, call in
+            Response(
+                PricingV1.QuoteReply(
+                    specification: request.specification, region: request.region, instances: request.instances,
+                    months: request.months, termStart: request.at))
+        }
+        router.handle(MeteringV1.Groups.getGroup) { request, _ in
+            Response(MeteringV1.GroupReply(group: self.group(request.groupID)))
+        }
+    }
+
+    private func registerDueWork(in router: inout Router) {
+        router.handle(MeteringV1.Cuts.nextDue) { request, _ in
+            Response(
+                MeteringV1.NextDueReply(
+                    cutAt: self.next(.cut, after: request.after),
+                    expiryAt: self.next(.expireTerms, after: request.after)))
+        }
+        router.handle(OrderV1.Orders.nextDue) { request, _ in
+            Response(OrderV1.NextDueReply(orderDeadlineAt: self.next(.expireOrders, after: request.after)))
+        }
+        router.handle(MeteringV1.Cuts.expireTerms) { request, _ in
+            try self.perform("terms", request.through)
+            return Response(MeteringV1.ExpireTermsReply())
+        }
+        router.handle(MeteringV1.Cuts.cut) { request, _ in
+            try self.perform(request.accountID.isEmpty ? "cut" : "cut of \(request.accountID)", request.through)
+            return Response(MeteringV1.CutReply(lines: 2))
+        }
+        router.handle(OrderV1.Orders.expireOrders) { request, _ in
+            try self.perform("orders", request.through)
+            return Response(OrderV1.ExpireOrdersReply())
+        }
+    }
+
+    private func next(_ work: DueStop.Work, after instant: Int64) -> Int64 {
+        script.withLock { script in
+            script.due.filter { $0.1 == work && $0.0.milliseconds > instant }.map(\.0.milliseconds).min() ?? 0
+        }
+    }
+
+    private func perform(_ name: String, _ through: Int64) throws {
+        if let fault = next(name) {
+            switch fault {
+            case .lost, .replyLost: throw Self.lost
+            case .refused(let error): throw error
+            }
+        }
+        script.withLock { $0.done.append("\(name) \(through)") }
+    }
+}
+
+/// Calls the handlers of a router directly, through the encoding of every message.
+struct RouterChannel: Channel {
+    let router: Router
+
+    func call<Request, Reply>(
+        _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions
+    ) async throws(RPCError) -> Response<Reply> {
+        guard let entry = router.handlers[method.descriptor.id] else {
+            throw RPCError(.unimplemented, "call.unknown_method", method.descriptor.name)
+        }
+        let context = CallContext(
+            method: method.descriptor, caller: .local, account: options.account, key: options.key,
+            effectiveAt: options.effectiveAt, epoch: options.epoch, traceID: options.traceID,
+            deadline: options.deadline)
+        do {
+            let bytes = request.encoded()
+            let answer: Router.ErasedResponse
+            switch entry.handler {
+            case .inline(let handler): answer = try bytes.withUnsafeBytes { try handler($0, context) }
+            case .waiting(let handler): answer = try await bytes.withUnsafeBytes { try handler($0, context) }()
+            }
+            return Response(
+                try Reply(wire: answer.message.encoded()), isReplay: answer.isReplay, effectiveAt: answer.effectiveAt)
+        } catch {
+            throw RPCError(error, callID: 0)
+        }
+    }
+}
+
+/// Time that passes only while somebody waits. A wait as long as that of a parked saga lasts until it is ended.
+final class VirtualTime: TimeSource {
+    private let elapsed = Mutex<Int64>(0)
+
+    var wall: Timestamp { Timestamp(milliseconds: 1_767_196_800_000 + monotonicMilliseconds) }
+    var monotonicMilliseconds: Int64 { elapsed.withLock { $0 } }
+
+    func pause(milliseconds: Int64) async {
+        if milliseconds >= RetrySchedule().parkedRetryMilliseconds {
+            // Ends when it is cancelled, which is when the saga is woken.
+            try? await Task.sleep(for: .seconds(3600))
+            return
+        }
+        elapsed.withLock { $0 += milliseconds }
+        await Task.yield()
+    }
+}
+
+/// What a process does that dies: nothing any more.
+struct Died: Error {}
+
+/// A gateway over a database that outlives it, and the services it talks to.
+final class Harness: Sendable {
+    let world: World
+    let database: TestDatabase
+    let time = VirtualTime()
+    let identifiers = SequentialIdentifierGenerator(seed: 7)
+    private let boots = Mutex<UInt64>(0)
+    private let keys = Mutex<Int>(0)
+
+    init() throws {
+        world = try World()
+        database = try TestDatabase.make(migrations: GatewayService.migrations)
+    }
+
+    struct Gateway: Sendable {
+        let service: GatewayService
+        let clock: ManualClock
+        let channel: RouterChannel
+    }
+
+    /// Starts a gateway as a new process would.
+    /// - Parameter dyingAt: the point of a saga at which it dies.
+    func boot(dyingAt plan: String? = nil) async throws -> Gateway {
+        let boot = boots.withLock { boots in
+            boots += 1
+            return boots
+        }
+        let plan = plan.flatMap { CrashPlan($0) }
+        let clock = ManualClock(
+            database: database, due: ServiceDueWork(world.services), time: time, random: { $0.upperBound })
+        let service = GatewayService(
+            database: database, services: world.services, clock: clock,
+            health: HealthService(service: "gateway", bootID: boot, version: "test"), bootID: boot,
+            configuration: GatewayService.Configuration(), identifiers: identifiers, time: time,
+            random: { $0.upperBound },
+            interruption: { point, step in
+                if let plan, plan.matches(point, of: step) { throw Died() }
+            })
+        var router = Router()
+        service.register(in: &router)
+        try await service.start()
+        return Gateway(service: service, clock: clock, channel: RouterChannel(router: router))
+    }
+
+    func options(_ key: String = "key-of-one-operation", account: String = "acct-1") throws -> CallOptions {
+        CallOptions(
+            account: account, key: try IdempotencyKey(key), deadline: .after(milliseconds: 20_000))
+    }
+}
