@@ -8,13 +8,13 @@ from cluster import DAY, ClusterCase, OutcomeUnknown, common, gateway, metering,
 
 # For each saga its steps, with the service that takes part; the steps of gateway alone have none.
 SAGAS = {
-    "pay-switch": [("Lock", "metering"), ("Pay", "order"), ("Switch", "metering")],
-    "pay-new": [("Pay", "order"), ("CreateGroup", "metering")],
-    "creation-failed": [("ReportCreated", "metering"), ("RefundInFull", "order")],
-    "release": [("Release", "metering"), ("CancelUnpaid", "order")],
+    "pay-switch": [("lock", "metering"), ("pay", "order"), ("switch", "metering")],
+    "pay-new": [("pay", "order"), ("create-group", "metering")],
+    "creation-failed": [("report-created", "metering"), ("refund-in-full", "order")],
+    "release": [("release", "metering"), ("cancel-unpaid", "order")],
     "unsubscribe": [
-        ("Lock", "metering"), ("OpenRefund", "refund"), ("PayRefund", "refund"), ("PostRefund", "order"),
-        ("End", "metering"), ("CloseRefund", "refund"),
+        ("lock", "metering"), ("open-refund", "refund"), ("pay-refund", "refund"), ("post-refund", "order"),
+        ("end", "metering"), ("close-refund", "refund"),
     ],
 }  # fmt: skip
 
@@ -155,7 +155,7 @@ class KilledSagas(ClusterCase):
     def test_gateway_is_killed_around_every_step(self):
         for saga, steps in SAGAS.items():
             for step, _ in steps:
-                if step == "PostRefund":
+                if step == "post-refund":
                     continue  # The refund service sends it.
                 for point in ["before", "replied", "after"]:
                     self.kill_at(saga, step, "gateway", point)

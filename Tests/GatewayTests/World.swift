@@ -375,7 +375,8 @@ final class Harness: Sendable {
             database: database, due: ServiceDueWork(world.services), time: time, random: { $0.upperBound })
         let service = GatewayService(
             database: database, services: world.services, clock: clock,
-            health: HealthService(service: "gateway", bootID: boot, version: "test"), bootID: boot,
+            health: HealthService(
+                service: "gateway", version: "test", vitals: ServerVitals(bootID: boot)), bootID: boot,
             configuration: GatewayService.Configuration(), identifiers: identifiers, time: time,
             random: { $0.upperBound },
             interruption: { point, step in

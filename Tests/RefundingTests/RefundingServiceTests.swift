@@ -183,7 +183,7 @@ private func reason(_ body: () async throws -> some Any) async -> String? {
         let paid = try await scene.pay(epoch: 3)
         #expect(paid.refund?.status == .posted)
         let posting = try #require(scene.order.postings.first)
-        #expect(posting.step == scene.step("PostRefund"))
+        #expect(posting.step == scene.step("post-refund"))
         #expect(posting.key == "saga-0000000000000001:PostRefund")
         #expect(posting.epoch == 3)
         #expect(posting.request.at == quote.at)
@@ -252,7 +252,7 @@ private func reason(_ body: () async throws -> some Any) async -> String? {
         let token = try await scene.quote().token
         _ = try await scene.open(token: token)
         _ = try await scene.pay(undo: true)
-        #expect(scene.order.postings.map(\.step) == [scene.step("PostRefund", undo: true)])
+        #expect(scene.order.postings.map(\.step) == [scene.step("post-refund", undo: true)])
         #expect(await reason { try await scene.pay() } == "saga.undone")
         #expect(try await scene.status() == .open)
         _ = try await scene.open(token: token, undo: true)

@@ -78,7 +78,7 @@ extension RefundingService {
         return try await orderSteps.postRefund(posting, options).message
     }
 
-    private static let postingStep = "PostRefund"
+    private static let postingStep = "post-refund"
 
     /// Keeps a step that decides its saga, or comes after such a one, so that only a step not done yet is taken back.
     private func decided<Request: WireMessage>(
