@@ -21,7 +21,7 @@ struct BillingCommand: AsyncParsableCommand {
         subcommands: [
             PriceCommand.self, QuoteCommand.self, AccountCommand.self, GroupCommand.self, OrderCommand.self,
             PaymentCommand.self, RefundCommand.self, BillCommand.self, ClockCommand.self, CutCommand.self,
-            SagaCommand.self, HealthCommand.self, AuditCommand.self,
+            SagaCommand.self, HealthCommand.self, AuditCommand.self, ReplayCommand.self,
         ])
 
     /// Runs a command line. Never ends the process.
