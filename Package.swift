@@ -119,6 +119,7 @@ let targets: [Target] = [
     tests("PricingTests", ["BillingAPI", "BillingCore", "BillingTestKit", "Pricing", "RPC", "Storage"]),
     tests("MeteringTests", ["BillingAPI", "BillingCore", "BillingTestKit", "Metering", "RPC", "Storage"]),
     tests("RefundingTests", ["BillingAPI", "BillingCore", "BillingTestKit", "RPC", "Refunding"]),
+    tests("CLITests", ["billing", "BillingAPI", "BillingCore", "BillingTestKit", "RPC"]),
 ]
 
 let package = Package(name: "billing", products: products, dependencies: dependencies, targets: targets)
