@@ -115,7 +115,6 @@ enum NextStep {
         "price.unknown_region": "billing price list shows the regions.",
         "price.unknown_specification": "billing price list shows the specifications.",
         "refund.not_found": "billing refund list shows the account's refunds.",
-        "refund.partial": "leave out --instances and --quantity to unsubscribe the whole group.",
         "refund.pay_as_you_go": "a pay-as-you-go group is given back with billing group release GROUP.",
         "refund.quote_changed": "billing refund quote GROUP tells today's amount and token.",
         "refund.unpaid_order": "billing order list --status unpaid, then billing order pay ORDER or cancel ORDER.",

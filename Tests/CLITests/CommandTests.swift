@@ -47,8 +47,7 @@ import Testing
         #expect(result.status == .refused)
         #expect(
             result.problem
-                == "billing: Only whole groups are unsubscribed. (refund.partial; quantity = 2)\n"
-                + "next: leave out --instances and --quantity to unsubscribe the whole group.\n")
+                == "billing: Only whole groups are unsubscribed. (refund.partial; quantity = 2)\n")
         let json = await run("group", "unsubscribe", "ag-1", "--instances", "acp-1,acp-2", "--json")
         #expect(
             json.problem.hasPrefix(

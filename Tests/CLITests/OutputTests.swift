@@ -7,10 +7,15 @@ import Testing
 @Suite("Output") struct OutputTests {
     @Test("Columns are aligned, numbers to the right, wide characters by the cells that they take")
     func table() {
-        var table = Table(.text("name"), .number("amount"), .text("note"))
-        table.add("a", "1.00", "")
-        table.add("云手机", "-12.50", "x")
-        #expect(table.text == "name    amount  note\na         1.00\n云手机  -12.50  x\n")
+        var table = Table(.text("name"), .number("count"), .money("amount"), .text("note"))
+        table.add("a", "1", "1.00", "")
+        table.add("云手机", "1,000", "-12.5025", "x")
+        table.add("b", "-", "-", "y")
+        #expect(
+            table.text
+                == "name    count    amount  note\na           1    1.0000\n云手机  1,000  -12.5025  x\n"
+                + "b           -         -  y\n"
+        )
     }
 
     @Test("Names cannot steer the terminal")

@@ -157,7 +157,7 @@ enum AccountText {
 
     static func table(_ accounts: [OrderV1.Account]) -> Table {
         var table = Table(
-            .text("account"), .text("name"), .text("opened"), .number("balance"), .number("outstanding"),
+            .text("account"), .text("name"), .text("opened"), .money("balance"), .money("outstanding"),
             .text("overdue"), .number("unpaid orders"))
         for account in accounts {
             table.add(
@@ -172,8 +172,8 @@ enum AccountText {
     /// The amount of a movement is what it did to the balance and to the debt of the customer.
     static func statement(_ transactions: [OrderV1.LedgerTransaction]) -> Table {
         var table = Table(
-            .number("no."), .text("at"), .text("cause"), .text("reference"), .number("balance"), .number("receivable"),
-            .number("balance after"), .number("outstanding after"))
+            .number("no."), .text("at"), .text("cause"), .text("reference"), .money("balance"), .money("receivable"),
+            .money("balance after"), .money("outstanding after"))
         for each in transactions {
             table.add(
                 String(each.sequence), Readable.instant(each.at), Readable.word(each.cause),

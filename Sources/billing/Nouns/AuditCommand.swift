@@ -59,22 +59,22 @@ enum Audit {
     }
 
     static func table(_ findings: [CommonV1.AuditFinding]) -> Table {
-        var table = Table(
-            .text("rule"), .text("what must hold"), .number("checked"), .number("broken"), .text("examples"))
+        var table = Table(.text("rule"), .text("what must hold"), .number("checked"), .number("broken"))
         for finding in findings {
             table.add(
-                finding.invariant, finding.title, Readable.count(finding.checked), Readable.count(finding.breaches),
-                finding.examples.joined(separator: "; "))
+                finding.invariant, finding.title, Readable.count(finding.checked), Readable.count(finding.breaches))
         }
         return table
     }
 
-    /// - Throws: `CommandFailure` naming the rules that are broken.
+    /// - Throws: `CommandFailure` naming the rules that are broken, with examples.
     static func require(_ findings: [CommonV1.AuditFinding]) throws {
         let broken = findings.filter { $0.breaches > 0 }
         guard broken.isEmpty else {
-            throw CommandFailure(
-                .refused, "audit: NOT OK: \(broken.map { "\($0.invariant) \($0.title)" }.joined(separator: "; ")).")
+            let rules = broken.map { finding in
+                "\(finding.invariant) \(finding.title) (\(finding.examples.joined(separator: "; ")))"
+            }
+            throw CommandFailure(.refused, "audit: NOT OK: \(rules.joined(separator: ", ")).")
         }
     }
 }

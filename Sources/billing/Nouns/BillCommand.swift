@@ -108,8 +108,8 @@ enum BillView: String, CaseIterable, ExpressibleByArgument {
 enum BillText {
     static func sums(_ lines: [OrderV1.BillLine], total: OrderV1.BillLine?, groupBy: BillView?) -> Table {
         var table = Table(
-            .text("period"), .text(groupBy?.rawValue ?? "sum of"), .number("lines"), .number("gross"),
-            .number("discount"), .number("payable"), .number("paid"), .number("outstanding"))
+            .text("period"), .text(groupBy?.rawValue ?? "sum of"), .number("lines"), .money("gross"),
+            .money("discount"), .money("payable"), .money("paid"), .money("outstanding"))
         func add(_ line: OrderV1.BillLine, _ period: String, _ grouping: String) {
             table.add(
                 period, grouping, Readable.count(line.lines), Readable.money(line.grossMicros),
@@ -126,14 +126,14 @@ enum BillText {
 
     static func details(_ lines: [OrderV1.BillLine], total: OrderV1.BillLine?) -> Table {
         var table = Table(
-            .text("use or term"), .text("kind"), .text("item"), .text("group"), .text("specification"), .text("region"),
-            .number("quantity"), .number("list price"), .number("gross"), .number("payable"), .number("paid"),
-            .number("outstanding"), .text("status"))
+            .text("use or term"), .text("kind"), .text("group"), .text("specification"), .text("region"),
+            .number("quantity"), .number("list price"), .money("gross"), .money("payable"), .money("paid"),
+            .money("outstanding"), .text("status"))
         for line in lines {
             table.add(
                 line.usageStart == 0 && line.usageEnd == 0
                     ? Readable.instant(line.postedAt) : Readable.period(line.usageStart, line.usageEnd),
-                Readable.word(line.itemKind), Readable.text(line.billingItem), Readable.text(line.groupID),
+                Readable.word(line.itemKind), Readable.text(line.groupID),
                 Readable.text(line.specification), Readable.text(line.region),
                 quantity(line),
                 line.priceUnit.isEmpty ? Readable.nothing : "\(Readable.price(line.listPriceNanos))/\(line.priceUnit)",
@@ -142,16 +142,16 @@ enum BillText {
         }
         if let total {
             table.add(
-                "total of \(Readable.count(total.lines, "line"))", "", "", "", "", "", "", "",
+                "total of \(Readable.count(total.lines, "line"))", "", "", "", "", "", "",
                 Readable.money(total.grossMicros), Readable.money(total.payableMicros),
                 Readable.money(total.paidMicros), Readable.money(total.outstandingMicros), "")
         }
         return table
     }
 
+    /// "2.5": the list price beside it names the unit.
     private static func quantity(_ line: OrderV1.BillLine) -> String {
-        guard !line.quantityUnit.isEmpty else { return Readable.nothing }
-        let number = FixedPoint.format(line.quantityThousandths, decimals: 3, atLeast: 0)
-        return "\(number) \(line.quantityUnit)"
+        line.quantityUnit.isEmpty
+            ? Readable.nothing : FixedPoint.format(line.quantityThousandths, decimals: 3, atLeast: 0)
     }
 }

@@ -153,7 +153,7 @@ enum OrderText {
     static func table(_ orders: [OrderV1.Order]) -> Table {
         var table = Table(
             .text("order"), .text("kind"), .text("status"), .text("group"), .number("phones"), .text("specification"),
-            .text("region"), .number("months"), .number("price"), .text("placed"), .text("paid"), .number("refunded"))
+            .text("region"), .number("months"), .money("price"), .text("placed"), .text("paid"), .money("refunded"))
         for order in orders {
             table.add(
                 order.orderID, Readable.word(order.kind), Readable.word(order.status), Readable.text(order.groupID),

@@ -66,7 +66,7 @@ enum PaymentText {
 
     static func table(_ payments: [OrderV1.Payment]) -> Table {
         var table = Table(
-            .text("payment"), .text("reference"), .text("status"), .number("amount"), .text("for"),
+            .text("payment"), .text("reference"), .text("status"), .money("amount"), .text("for"),
             .text("registered"), .text("confirmed"))
         for payment in payments {
             table.add(

@@ -29,8 +29,8 @@ struct PriceCommand: ParsableCommand {
 enum PriceListText {
     static func text(_ list: PricingV1.ListPricesReply) -> String {
         var table = Table(
-            .text("edition"), .text("specification"), .text("vCPU/GiB/GiB disk"), .number("ML month"),
-            .number("ML hour"), .number("INT month"), .number("INT hour"))
+            .text("edition"), .text("specification"), .text("vCPU/GiB/GiB disk"), .money("ML month"),
+            .money("ML hour"), .money("INT month"), .money("INT hour"))
         for each in list.specifications {
             let ml = price(each, .ml)
             let int = price(each, .int)

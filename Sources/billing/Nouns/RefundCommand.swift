@@ -118,8 +118,8 @@ enum RefundText {
 
     static func table(_ refunds: [RefundV1.Refund]) -> Table {
         var table = Table(
-            .text("refund"), .text("status"), .text("group"), .text("at"), .number("amount"), .number("to balance"),
-            .number("online"), .text("arrived"))
+            .text("refund"), .text("status"), .text("group"), .text("at"), .money("amount"), .money("to balance"),
+            .money("online"), .text("arrived"))
         for refund in refunds {
             table.add(
                 refund.refundID, Readable.word(refund.status), refund.groupID,
@@ -132,7 +132,7 @@ enum RefundText {
 
     private static func orders(_ orders: [RefundV1.RefundedOrder]) -> Table {
         var table = Table(
-            .text("order"), .number("cash paid"), .text("days used"), .number("consumed"), .number("refund"))
+            .text("order"), .money("cash paid"), .text("days used"), .money("consumed"), .money("refund"))
         for order in orders {
             table.add(
                 order.orderID, Readable.money(order.cashPaidMicros), "\(order.usedDays) of \(order.termDays)",

@@ -2,11 +2,20 @@
 struct Table {
     struct Column {
         let title: String
-        /// Numbers stand to the right, so that their decimals are below each other.
-        let isNumber: Bool
+        let kind: Kind
 
-        static func text(_ title: String) -> Column { Column(title: title, isNumber: false) }
-        static func number(_ title: String) -> Column { Column(title: title, isNumber: true) }
+        enum Kind {
+            case text
+            /// Stands to the right.
+            case number
+            /// Decimal numbers, which all get as many decimals as the one that has most, and stand to the right: so
+            /// equal places are below each other.
+            case money
+        }
+
+        static func text(_ title: String) -> Column { Column(title: title, kind: .text) }
+        static func number(_ title: String) -> Column { Column(title: title, kind: .number) }
+        static func money(_ title: String) -> Column { Column(title: title, kind: .money) }
     }
 
     private let columns: [Column]
@@ -25,6 +34,8 @@ struct Table {
     /// The titles and the rows, each ending in a line end.
     var text: String {
         let titles = columns.map(\.title)
+        var rows = rows
+        for (index, column) in columns.enumerated() where column.kind == .money { Table.align(&rows, index) }
         var widths = titles.map(PlainText.width)
         for row in rows {
             for (index, cell) in row.enumerated() { widths[index] = max(widths[index], PlainText.width(cell)) }
@@ -32,11 +43,26 @@ struct Table {
         return rows.reduce(line(titles, widths)) { $0 + line($1, widths) }
     }
 
+    private static func align(_ rows: inout [[String]], _ column: Int) {
+        func decimals(_ cell: String) -> Int? {
+            cell.firstIndex(of: ".").map { cell[$0...].utf8.count - 1 }
+        }
+        let most = rows.compactMap { decimals($0[column]) }.max() ?? 0
+        for index in rows.indices {
+            guard let own = decimals(rows[index][column]) else { continue }
+            rows[index][column] += String(repeating: "0", count: most - own)
+        }
+    }
+
     private func line(_ cells: [String], _ widths: [Int]) -> String {
         var line = ""
         for (index, cell) in cells.enumerated() {
             let gap = String(repeating: " ", count: widths[index] - PlainText.width(cell))
-            line += (index > 0 ? "  " : "") + (columns[index].isNumber ? gap + cell : cell + gap)
+            line += index > 0 ? "  " : ""
+            switch columns[index].kind {
+            case .text: line += cell + gap
+            case .number, .money: line += gap + cell
+            }
         }
         while line.last == " " { line.removeLast() }
         return line + "\n"

@@ -51,7 +51,7 @@ struct ReplayTotals: Equatable {
 
     var text: String {
         var kindTable = Table(
-            .text("specification"), .text("region"), .number("groups"), .number("lines"), .number("gross"))
+            .text("specification"), .text("region"), .number("groups"), .number("lines"), .money("gross"))
         for (kind, sum) in kinds {
             kindTable.add(
                 kind.specification, kind.regionClass, Readable.count(sum.groups.count), Readable.count(sum.lines),
@@ -60,7 +60,7 @@ struct ReplayTotals: Equatable {
         kindTable.add(
             "total", "", Readable.count(groupsCharged), Readable.count(lines),
             FixedPoint.format(gross.micros, decimals: 6))
-        var monthTable = Table(.text("month"), .number("groups"), .number("lines"), .number("gross"))
+        var monthTable = Table(.text("month"), .number("groups"), .number("lines"), .money("gross"))
         for (month, sum) in months {
             monthTable.add(
                 month, Readable.count(sum.groups.count), Readable.count(sum.lines),
