@@ -16,6 +16,8 @@ struct PricingCommand: AsyncParsableCommand {
     @OptionGroup var options: ServiceOptions
     @OptionGroup var catalog: CatalogOptions
 
+    func validate() throws { try options.checkCrash(onManualClock: options.manualClock) }
+
     func run() async throws {
         try await Host.run(options) { host in
             let router = try await host.pricing(options, catalog)
@@ -30,6 +32,8 @@ struct MeteringCommand: AsyncParsableCommand {
 
     @OptionGroup var options: ServiceOptions
     @OptionGroup var peers: MeteringPeers
+
+    func validate() throws { try options.checkCrash(onManualClock: options.manualClock) }
 
     func run() async throws {
         try await Host.run(options) { host in
@@ -46,6 +50,8 @@ struct OrderCommand: AsyncParsableCommand {
 
     @OptionGroup var options: ServiceOptions
 
+    func validate() throws { try options.checkCrash(onManualClock: options.manualClock) }
+
     func run() async throws {
         try await Host.run(options) { host in
             try await host.serveAlone(.order, options, host.order(options))
@@ -59,6 +65,8 @@ struct RefundCommand: AsyncParsableCommand {
 
     @OptionGroup var options: ServiceOptions
     @OptionGroup var peers: MeteringPeers
+
+    func validate() throws { try options.checkCrash(onManualClock: options.manualClock) }
 
     func run() async throws {
         try await Host.run(options) { host in
@@ -77,7 +85,7 @@ struct GatewayCommand: AsyncParsableCommand {
     @OptionGroup var clock: ClockOptions
     @OptionGroup var peers: GatewayPeers
 
-    func validate() throws { try clock.check(options) }
+    func validate() throws { try options.checkCrash(onManualClock: clock.clock == .manual) }
 
     func run() async throws {
         try await Host.run(options) { host in
@@ -98,7 +106,7 @@ struct AllCommand: AsyncParsableCommand {
     @OptionGroup var catalog: CatalogOptions
     @OptionGroup var clock: ClockOptions
 
-    func validate() throws { try clock.check(options) }
+    func validate() throws { try options.checkCrash(onManualClock: clock.clock == .manual) }
 
     func run() async throws {
         try await Host.run(options) { host in

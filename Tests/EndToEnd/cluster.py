@@ -39,10 +39,11 @@ class Cluster:
     def start(self, name, *options):
         if name == "gateway":
             options = ["--clock", "manual", "--start", self.start_instant, *options]
+        if name == "pricing":
+            options = ["--catalog", REPOSITORY / "deploy" / "catalog.yaml", *options]
         log = open(self.data / f"{name}.log", "ab")
         self.processes[name] = subprocess.Popen(
-            [BINARIES / "billingd", name, "--data", self.data / name, "--catalog",
-             REPOSITORY / "deploy" / "catalog.yaml", *options],
+            [BINARIES / "billingd", name, "--data", self.data / name, *options],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment())  # fmt: skip
         log.close()
 

@@ -4,7 +4,9 @@ import signal
 import time
 import unittest
 
-from cluster import DAY, ClusterCase, OutcomeUnknown, common, gateway, metering, order, refund  # noqa: F401
+from cluster import DAY, ClusterCase, OutcomeUnknown, common, gateway, metering, order, refund
+
+from billing_client import method_id
 
 # For each saga its steps, with the service that takes part; the steps of gateway alone have none.
 SAGAS = {
@@ -113,8 +115,6 @@ class Scenario:
 
     def send(self):
         """Sends the call and does not wait."""
-        from billing_client import method_id
-
         client = self.api.client
         client.last_call += 1
         client.send(method_id(self.method), self.request.SerializeToString(), self.account, self.key, 8000)
@@ -143,11 +143,12 @@ class KilledSagas(ClusterCase):
             scenario = Scenario(self, saga)
             options = ["--provisioner", "external"] if service == "gateway" else []
             manual = [] if service == "gateway" else ["--manual-clock"]
-            self.cluster.restart(service, *options, *manual, "--crash-after", f"{saga}.{step}.{point}")
-            scenario.send()
-            self.assertEqual(self.cluster.processes[service].wait(timeout=20), -signal.SIGKILL)
-            self.cluster.start(service, *options)
-            self.cluster.wait_until_healthy([service])
+            try:
+                self.cluster.restart(service, *options, *manual, "--crash-after", f"{saga}.{step}.{point}")
+                scenario.send()
+                self.assertEqual(self.cluster.processes[service].wait(timeout=20), -signal.SIGKILL)
+            finally:
+                self.cluster.restart(service, *options)
             scenario.check(scenario.call_again())
             scenario.check(scenario.call_again())
             self.assertTrue(self.api.client.replayed)

@@ -1,14 +1,12 @@
 """What a client in another language sees, and what no bytes from a peer can do to a service."""
 
-import os
 import random
-import struct
 import time
 import unittest
 
-import zmq
-from billing_client import HEADER, Client, method_id
-from cluster import SERVICES, ClusterCase, OutcomeUnknown, Refused, common, gateway, metering, order, pricing
+from cluster import SERVICES, ClusterCase, Refused, common, gateway, metering, order, pricing
+
+from billing_client import HEADER, method_id, records
 
 FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED, DEADLINE_EXCEEDED = 9, 3, 12, 4
 
@@ -69,6 +67,7 @@ class Wire(ClusterCase):
         valid = self.record("billing.gateway.v1.Accounts/OpenAccount", b"\x0a\x03abc", b"key-0123456789abcdef")
         hostile = [valid[:length] for length in range(len(valid))]
         hostile += [random.randbytes(random.randrange(1, 300)) for _ in range(200)]
+        # A flipped bit may leave a valid call: then it is answered.
         hostile += [valid[:bit // 8] + bytes([valid[bit // 8] ^ 1 << bit % 8]) + valid[bit // 8 + 1:]
                     for bit in range(len(valid) * 8)]  # fmt: skip
         hostile += [b"\0" * 65_000, HEADER.pack(0xB111, 1, 1, 0, 0, 0, 1, 0xFFFFFFFF, 1, 0, 0, 0, 0, 9, 0, 0, 0, 0)]
@@ -123,8 +122,6 @@ class Wire(ClusterCase):
 
     def raw(self, message, expected=1):
         """Sends bytes as they are; the status and body of each reply."""
-        from billing_client import records
-
         replies, until = [], time.monotonic() + 5
         with self.cluster.client() as peer:
             peer.socket.send(message)
