@@ -54,7 +54,9 @@ public enum IdentifierError: BillingError, Hashable {
         }
     }
     public var value: String {
-        switch self { case .malformed(let text, _): text }
+        switch self {
+        case .malformed(let text, _): text
+        }
     }
 }
 

@@ -188,7 +188,8 @@ extension Host {
         return InProcessChannel(InProcessServer(router: router, vitals: vitals))
     }
 
-    private func open(_ name: ServiceName, _ options: ServiceOptions, migrations: [Migration]) throws -> SQLiteDatabase {
+    private func open(_ name: ServiceName, _ options: ServiceOptions, migrations: [Migration]) throws -> SQLiteDatabase
+    {
         try open(options.data ?? name.defaultDirectory, options, migrations: migrations)
     }
 }

@@ -110,7 +110,7 @@ struct ClockOptions: ParsableArguments {
         }
     }
 
-    @Option(help: "The clock of business: the machine's, or one that `billing clock` moves. Data keep the kind they have.")
+    @Option(help: "The clock of business: the machine's, or one that `billing clock` moves. Data keep their kind.")
     var clock = Mode.real
 
     @Option(help: "Where a new manual clock starts, as 2026-01-01T00:00:00+08:00.")

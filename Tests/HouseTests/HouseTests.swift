@@ -16,7 +16,9 @@ import Testing
         return Set(
             lines.compactMap { line in
                 let words = line.split(separator: " ")
-                guard let index = words.firstIndex(of: "import"), index <= 1, words.count > index + 1 else { return nil }
+                guard let index = words.firstIndex(of: "import"), index <= 1, words.count > index + 1 else {
+                    return nil
+                }
                 return String(words[words.count - 1])
             })
     }
@@ -42,9 +44,12 @@ import Testing
         }
     }
 
-    @Test("Services do not import each other, nor a transport", arguments: ["Pricing", "Metering", "Ordering", "Refunding", "Gateway"])
+    @Test(
+        "Services do not import each other, nor a transport",
+        arguments: ["Pricing", "Metering", "Ordering", "Refunding", "Gateway"])
     func services(service: String) throws {
-        let others = Set(["Pricing", "Metering", "Ordering", "Refunding", "Gateway", "RPCZeroMQ"]).subtracting([service])
+        let others = Set(["Pricing", "Metering", "Ordering", "Refunding", "Gateway", "RPCZeroMQ"]).subtracting([service]
+        )
         for file in Self.swiftFiles(under: "Sources/\(service)") {
             #expect(try Self.imports(file).isDisjoint(with: others), "\(file.lastPathComponent)")
         }
