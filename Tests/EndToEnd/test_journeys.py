@@ -1,9 +1,15 @@
 """What users do, through the five processes: by the public API, and by the command line where what it prints matters."""
 
+import contextlib
 import json
+import pathlib
+import shutil
+import sqlite3
+import subprocess
+import tempfile
 import unittest
 
-from cluster import DAY, HOUR, ClusterCase, common, gateway, metering, order, refund
+from cluster import BINARIES, DAY, HOUR, REPOSITORY, Api, ClusterCase, common, gateway, metering, order, refund
 
 MINUTE = 60_000
 
@@ -142,9 +148,12 @@ class Subscriptions(ClusterCase):
         self.api.Orders.PayOrder(
             gateway.PayOrderRequest(order_id=placed.order_id, payment_method=order.PAYMENT_METHOD_ONLINE,
                                     reference="bank-2"), account=account)  # fmt: skip
-        confirmed = self.api.Payments.ConfirmPayment(
-            order.ConfirmPaymentRequest(reference="bank-2"), account=account)  # fmt: skip
+        # Whoever runs the payments knows the reference alone.
+        confirm, key = order.ConfirmPaymentRequest(reference="bank-2"), self.api.new_key()
+        confirmed = self.api.Payments.ConfirmPayment(confirm, key=key)
         self.assertEqual(confirmed.order.status, order.ORDER_STATUS_PAID)
+        self.assertEqual(confirmed, self.api.Payments.ConfirmPayment(confirm, key=key))
+        self.assertTrue(self.api.client.replayed)
         self.assertEqual(confirmed.group.status, metering.GROUP_STATUS_ACTIVE)
         quote = self.api.Refunds.QuoteRefund(
             gateway.QuoteRefundRequest(group_id=confirmed.group.group_id), account=account)  # fmt: skip
@@ -156,41 +165,7 @@ class Subscriptions(ClusterCase):
         arrived = self.api.Refunds.ConfirmRefund(refund.ConfirmRefundRequest(refund_id=refund_id), account=account)
         self.assertTrue(arrived.refund.online_confirmed)
 
-    def test_4_example_9_refund_after_twelve_days(self):
-        self.api.advance((15 * HOUR + 20 * MINUTE - 8 * HOUR - self.api.now()) % DAY)  # 15:20 UTC+8
-        account = self.api.open(41.60)
-        placed = self.api.Orders.PlaceNewOrder(
-            gateway.PlaceNewOrderRequest(specification="acp.std.small", region="cn-hangzhou", instances=3, months=1),
-            account=account).order  # fmt: skip
-        self.assertEqual(dollars(placed.total_micros), "41.600000")
-        group = self.api.Orders.PayOrder(
-            gateway.PayOrderRequest(order_id=placed.order_id, payment_method=order.PAYMENT_METHOD_BALANCE),
-            account=account).group  # fmt: skip
-        self.api.advance(12 * DAY)
-        ask = gateway.QuoteRefundRequest(group_id=group.group_id)
-        for partial in [dict(quantity=2), dict(instance_ids=["acp-1", "acp-2"])]:
-            self.refused(
-                "refund.partial", self.api.Groups.Unsubscribe,
-                gateway.UnsubscribeRequest(group_id=group.group_id, **partial), account=account)  # fmt: skip
-        quote = self.api.Refunds.QuoteRefund(ask, account=account)
-        days = quote.orders[0].term_days
-        self.assertEqual(quote.orders[0].used_days, 12)
-        if days == 31:
-            self.assertEqual(dollars(quote.amount_micros), "25.500000")
-        self.api.advance(1000)
-        later = self.refused(
-            "refund.quote_changed", self.api.Groups.Unsubscribe,
-            gateway.UnsubscribeRequest(group_id=group.group_id, token=quote.token), account=account)  # fmt: skip
-        self.assertTrue(later.message)
-        quote = self.api.Refunds.QuoteRefund(ask, account=account)
-        if days == 31:
-            self.assertEqual(dollars(quote.amount_micros), "24.150000")
-        done = self.api.Groups.Unsubscribe(
-            gateway.UnsubscribeRequest(group_id=group.group_id, token=quote.token), account=account)  # fmt: skip
-        self.assertEqual(done.refund.amount_micros, quote.amount_micros)
-        self.assertEqual(self.api.balance(account), quote.amount_micros)
-
-    def test_5_a_term_that_ends_makes_its_group_expired(self):
+    def test_4_a_term_that_ends_makes_its_group_expired(self):
         account = self.api.open(100)
         placed = self.api.Orders.PlaceNewOrder(
             gateway.PlaceNewOrderRequest(specification="acp.basic.small", region="cn-hangzhou", instances=1, months=1),
@@ -210,9 +185,157 @@ class Subscriptions(ClusterCase):
             "refund.expired", self.api.Refunds.QuoteRefund,
             gateway.QuoteRefundRequest(group_id=paid.group.group_id), account=account)  # fmt: skip
 
-    def test_6_audit(self):
+    def test_5_audit(self):
         self.api.advance(DAY)
         self.assertEqual({key: value for key, value in self.api.audit().items() if value[1]}, {})
+
+
+class Refunds(ClusterCase):
+    base_port = 7640
+    start = "2026-04-10T15:20:00+08:00"
+
+    def test_1_example_9_refund_after_twelve_days(self):
+        account = self.api.open(41.60)
+        placed = self.api.Orders.PlaceNewOrder(
+            gateway.PlaceNewOrderRequest(specification="acp.std.small", region="cn-hangzhou", instances=3, months=1),
+            account=account).order  # fmt: skip
+        self.assertEqual(dollars(placed.total_micros), "41.600000")
+        group = self.api.Orders.PayOrder(
+            gateway.PayOrderRequest(order_id=placed.order_id, payment_method=order.PAYMENT_METHOD_BALANCE),
+            account=account).group  # fmt: skip
+        self.api.advance(12 * DAY)
+        ask = gateway.QuoteRefundRequest(group_id=group.group_id)
+        for partial in [dict(quantity=2), dict(instance_ids=["acp-1", "acp-2"])]:
+            self.refused(
+                "refund.partial", self.api.Groups.Unsubscribe,
+                gateway.UnsubscribeRequest(group_id=group.group_id, **partial), account=account)  # fmt: skip
+        quote = self.api.Refunds.QuoteRefund(ask, account=account)
+        self.assertEqual((quote.orders[0].used_days, quote.orders[0].term_days), (12, 31))
+        self.assertEqual(dollars(quote.amount_micros), "25.500000")
+        self.api.advance(1000)
+        later = self.refused(
+            "refund.quote_changed", self.api.Groups.Unsubscribe,
+            gateway.UnsubscribeRequest(group_id=group.group_id, token=quote.token), account=account)  # fmt: skip
+        self.assertTrue(later.message)
+        quote = self.api.Refunds.QuoteRefund(ask, account=account)
+        self.assertEqual(dollars(quote.amount_micros), "24.150000")
+        done = self.api.Groups.Unsubscribe(
+            gateway.UnsubscribeRequest(group_id=group.group_id, token=quote.token), account=account)  # fmt: skip
+        self.assertEqual(done.refund.amount_micros, quote.amount_micros)
+        self.assertEqual(self.api.balance(account), quote.amount_micros)
+
+    def test_2_refusals(self):
+        account = self.api.open(100)
+        hourly = self.api.create_group(account)
+        self.refused(
+            "refund.pay_as_you_go", self.api.Refunds.QuoteRefund,
+            gateway.QuoteRefundRequest(group_id=hourly.group_id), account=account)  # fmt: skip
+        self.refused(
+            "group.not_subscription", self.api.Groups.Unsubscribe,
+            gateway.UnsubscribeRequest(group_id=hourly.group_id, token="yes"), account=account)  # fmt: skip
+        placed = self.api.Orders.PlaceNewOrder(
+            gateway.PlaceNewOrderRequest(specification="acp.basic.small", region="cn-hangzhou", instances=1, months=1),
+            account=account).order  # fmt: skip
+        pay = gateway.PayOrderRequest(order_id=placed.order_id, payment_method=order.PAYMENT_METHOD_BALANCE)
+        group = self.api.Orders.PayOrder(pay, account=account).group
+        self.refused("order.not_unpaid", self.api.Orders.PayOrder, pay, account=account)
+        self.refused(
+            "refund.token_malformed", self.api.Groups.Unsubscribe,
+            gateway.UnsubscribeRequest(group_id=group.group_id, token="yes"), account=account)  # fmt: skip
+        self.refused(
+            "group.not_pay_as_you_go", self.api.Groups.ReleaseGroup,
+            gateway.ReleaseGroupRequest(group_id=group.group_id), account=account)  # fmt: skip
+        self.refused(
+            "group.not_pay_as_you_go", self.api.Orders.PlaceSwitchOrder,
+            gateway.PlaceSwitchOrderRequest(group_id=group.group_id, months=1), account=account)  # fmt: skip
+        poor = self.api.open(5)
+        placed = self.api.Orders.PlaceNewOrder(
+            gateway.PlaceNewOrderRequest(specification="acp.basic.small", region="cn-hangzhou", instances=1, months=1),
+            account=poor).order  # fmt: skip
+        refusal = self.refused(
+            "order.insufficient_balance", self.api.Orders.PayOrder,
+            gateway.PayOrderRequest(order_id=placed.order_id, payment_method=order.PAYMENT_METHOD_BALANCE),
+            account=poor)  # fmt: skip
+        self.assertIn("9.91", refusal.message)
+
+    def test_3_audit(self):
+        self.api.advance(DAY)
+        self.assertEqual({key: value for key, value in self.api.audit().items() if value[1]}, {})
+
+
+class Starting(ClusterCase):
+    """What keeps a service from starting is one clear sentence."""
+
+    base_port = 7620
+
+    def start_and_fail(self, *options):
+        done = subprocess.run(
+            [BINARIES / "billingd", *map(str, options)], capture_output=True, text=True, timeout=30,
+            env=self.cluster.environment())  # fmt: skip
+        self.assertNotEqual(done.returncode, 0)
+        last = done.stderr.strip().splitlines()[-1]
+        self.assertLess(len(last), 300)
+        return last
+
+    def fresh(self):
+        return self.enterContext(tempfile.TemporaryDirectory())
+
+    def test_port_in_use(self):
+        said = self.start_and_fail("order", "--data", self.fresh())
+        self.assertIn(self.cluster.endpoint("order"), said)
+        self.assertIn("server.endpoint_in_use", said)
+
+    def test_data_in_use_by_another_process(self):
+        said = self.start_and_fail("order", "--data", self.cluster.data / "order", "--bind", "tcp://127.0.0.1:0")
+        self.assertIn(str(self.cluster.data / "order"), said)
+        self.assertIn("storage.in_use", said)
+
+    def test_data_of_a_newer_schema(self):
+        self.cluster.kill("refund")
+        self.addCleanup(lambda: self.cluster.restart("refund"))
+        copy = pathlib.Path(self.fresh()) / "newer"
+        shutil.copytree(self.cluster.data / "refund", copy)
+        with contextlib.closing(sqlite3.connect(copy / "data.sqlite")) as database, database:
+            columns = [row[1] for row in database.execute("PRAGMA table_info(schema_migration)")]
+            row = {"owner": "service", "number": 99, "name": "from the future", "fingerprint": 1}
+            database.execute(
+                f"INSERT INTO schema_migration ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
+                [row[column] for column in columns])  # fmt: skip
+        said = self.start_and_fail("refund", "--data", copy, "--bind", "tcp://127.0.0.1:0")
+        self.assertIn("99", said)
+        self.assertIn("storage.newer_schema", said)
+
+    def test_manual_data_on_a_real_clock(self):
+        self.cluster.kill("gateway")
+        self.addCleanup(lambda: self.cluster.restart("gateway"))
+        said = self.start_and_fail("gateway", "--clock", "real", "--data", self.cluster.data / "gateway")
+        self.assertIn("manual", said)
+
+    def test_planned_crash_on_a_real_clock(self):
+        for options in [["gateway", "--clock", "real"], ["order"]]:
+            self.assertIn("--help", self.start_and_fail(*options, "--crash-after", "release.release"))
+
+    def test_endpoint_of_another_machine(self):
+        said = self.start_and_fail("order", "--data", self.fresh(), "--bind", "tcp://0.0.0.0:7999")
+        self.assertIn("server.endpoint_not_local", said)
+
+    def test_all_services_in_one_process(self):
+        self.cluster.kill("gateway")
+        self.addCleanup(lambda: self.cluster.restart("gateway"))
+        process = subprocess.Popen(
+            [BINARIES / "billingd", "all", "--clock", "manual", "--data", self.fresh(), "--catalog",
+             REPOSITORY / "deploy" / "catalog.yaml"],
+            stderr=subprocess.DEVNULL, env=self.cluster.environment())  # fmt: skip
+        try:
+            api = Api(self.cluster.client())
+            account = api.open(5)
+            api.create_group(account)
+            api.advance(5 * HOUR)
+            self.assertEqual(api.balance(account), 5_000_000 - 5 * 45_700)
+            self.assertEqual({key: value for key, value in api.audit().items() if value[1]}, {})
+        finally:
+            process.terminate()
+            self.assertEqual(process.wait(timeout=10), 0)
 
 
 class CommandLine(ClusterCase):

@@ -30,8 +30,11 @@ struct PaymentHandlers: Sendable {
                     payment: confirmed.message.payment, account: confirmed.message.account)
                 return Response(reply, isReplay: confirmed.isReplay, effectiveAt: confirmed.effectiveAt)
             }
-            let order = try await payments.order(payment.orderID, call, at: instant)
-            return try await payments.pay(order, with: payment, call, request, at: instant)
+            // Whoever runs the payments knows the reference and need not know the account.
+            var owner = call
+            owner.account = payment.accountID
+            let order = try await payments.order(payment.orderID, owner, at: instant)
+            return try await payments.pay(order, with: payment, owner, request, at: instant)
         }
     }
 
