@@ -184,7 +184,7 @@ private func reason(_ body: () async throws -> some Any) async -> String? {
         #expect(paid.refund?.status == .posted)
         let posting = try #require(scene.order.postings.first)
         #expect(posting.step == scene.step("post-refund"))
-        #expect(posting.key == "saga-0000000000000001:PostRefund")
+        #expect(posting.key == "saga-0000000000000001:post-refund")
         #expect(posting.epoch == 3)
         #expect(posting.request.at == quote.at)
         #expect(posting.request.lines == [.init(orderID: "ord-1", amountMicros: 25_500_000)])
