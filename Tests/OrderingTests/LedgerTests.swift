@@ -82,6 +82,7 @@ import Testing
         guard let expected else {
             let error = #expect(throws: OrderError.self) { try account.takeEffect(at: instant) }
             #expect(error?.reason == "call.time_went_back")
+            #expect(error?.status == .aborted)
             return
         }
         #expect(try account.takeEffect(at: instant) == opening.adding(milliseconds: expected))

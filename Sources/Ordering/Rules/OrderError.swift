@@ -41,9 +41,11 @@ enum OrderError: BillingError, Hashable {
     var status: Status {
         switch self {
         case .accountNotFound, .orderNotFound, .paymentNotFound, .refundNotFound: .notFound
-        case .accountNameMalformed, .timeWentBack, .quoteMalformed, .paymentMethodMissing, .referenceMalformed,
-            .refundMalformed, .usageMalformed, .pageMalformed, .stepMissing:
+        case .accountNameMalformed, .quoteMalformed, .paymentMethodMissing, .referenceMalformed, .refundMalformed,
+            .usageMalformed, .pageMalformed, .stepMissing:
             .invalidArgument
+        // The same operation stamped later may well succeed.
+        case .timeWentBack: .aborted
         case .accountOverdue, .unpaidOrders, .notUnpaid, .insufficientBalance, .paymentNotPending,
             .paymentNotConfirmed, .paymentMismatch, .refundTooLarge, .refundNotOnline, .refundConfirmed:
             .failedPrecondition
