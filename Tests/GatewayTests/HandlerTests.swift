@@ -23,19 +23,37 @@ import Testing
         arguments: [
             (
                 GatewayV1.UnsubscribeRequest(groupID: "ag-1", token: "t", instanceIDs: ["acp-1", "acp-2"]),
-                "refund.partial"
+                ["refund.partial", "instance_ids", "acp-1,acp-2"]
             ),
-            (GatewayV1.UnsubscribeRequest(groupID: "ag-1", token: "t", quantity: 2), "refund.partial"),
-            (GatewayV1.UnsubscribeRequest(groupID: "ag-1"), "refund.token_missing"),
+            (
+                GatewayV1.UnsubscribeRequest(groupID: "ag-1", token: "t", quantity: 2),
+                ["refund.partial", "quantity", "2"]
+            ),
+            (GatewayV1.UnsubscribeRequest(groupID: "ag-1"), ["refund.token_missing", "token", ""]),
         ])
-    func unsubscribe(_ request: GatewayV1.UnsubscribeRequest, _ reason: String) async throws {
+    func unsubscribe(_ request: GatewayV1.UnsubscribeRequest, _ told: [String]) async throws {
         let (harness, gateway) = try await harness()
         let error = await #expect(throws: RPCError.self) {
             try await gateway.channel.call(GatewayV1.Groups.unsubscribe, request, harness.options())
         }
-        #expect(error?.reason == reason)
+        #expect(error.map { [$0.reason, $0.field, $0.value] } == told)
         #expect(error?.status == .invalidArgument)
         #expect(harness.world.calls.isEmpty)
+    }
+
+    @Test(
+        "A page of sagas has at most 200, and goes on from a cursor that the list gave",
+        arguments: [
+            (GatewayV1.ListSagasRequest(limit: 201), "limit", "201"),
+            (GatewayV1.ListSagasRequest(cursor: "x"), "cursor", "x"),
+        ])
+    func pages(_ request: GatewayV1.ListSagasRequest, _ field: String, _ value: String) async throws {
+        let (harness, gateway) = try await harness()
+        let error = await #expect(throws: RPCError.self) {
+            try await gateway.channel.call(GatewayV1.Operations.listSagas, request, harness.options(account: ""))
+        }
+        #expect(error?.status == .invalidArgument)
+        #expect(error.map { [$0.reason, $0.field, $0.value] } == ["page.malformed", field, value])
     }
 
     @Test(

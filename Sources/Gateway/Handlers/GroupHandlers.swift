@@ -106,14 +106,12 @@ struct GroupHandlers: Sendable {
     }
 
     /// Unsubscribes a whole group for the refund that was quoted.
-    /// - Throws: `GatewayError.partialUnsubscription` for a request about some of its instances (domain 7.1).
+    /// - Throws: `GatewayError.partialInstances`, `.partialQuantity` for a request about some of its instances (domain 7.1).
     func unsubscribe(
         _ request: GatewayV1.UnsubscribeRequest, _ call: CallContext
     ) async throws -> Response<GatewayV1.UnsubscribeReply> {
-        if !request.instanceIDs.isEmpty {
-            throw GatewayError.partialUnsubscription("instances \(request.instanceIDs.joined(separator: ", "))")
-        }
-        if request.quantity != 0 { throw GatewayError.partialUnsubscription("a quantity of \(request.quantity)") }
+        if !request.instanceIDs.isEmpty { throw GatewayError.partialInstances(request.instanceIDs) }
+        if request.quantity != 0 { throw GatewayError.partialQuantity(request.quantity) }
         if let earlier: Response<GatewayV1.UnsubscribeReply> = try await engine.earlier(call, request) {
             return earlier
         }

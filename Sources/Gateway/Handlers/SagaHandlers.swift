@@ -18,7 +18,8 @@ struct SagaHandlers: Sendable {
     func listSagas(
         _ request: GatewayV1.ListSagasRequest, _ call: CallContext
     ) async throws -> Response<GatewayV1.ListSagasReply> {
-        let limit = request.limit == 0 ? 100 : min(Int(request.limit), 200)
+        guard request.limit <= 200 else { throw GatewayError.limitTooLarge(request.limit) }
+        let limit = request.limit == 0 ? 100 : Int(request.limit)
         let after = try SagaCursor(request.cursor)
         let states = request.statuses.flatMap(\.states)
         let account = call.account

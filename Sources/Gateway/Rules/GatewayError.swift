@@ -4,8 +4,9 @@ package import BillingCore
 package enum GatewayError: BillingError, Hashable {
     case keyMissing
     case keyReused(String)
-    /// Domain 7.1.
-    case partialUnsubscription(String)
+    /// Only whole groups are unsubscribed (domain 7.1).
+    case partialInstances([String])
+    case partialQuantity(UInt32)
     case tokenMissing
     case paymentMethodReference(String)
     /// Only an order that waits for its payment is paid.
@@ -27,11 +28,12 @@ package enum GatewayError: BillingError, Hashable {
     case sagaNotFound(String)
     case sagaFinished(String)
     case cursorMalformed(String)
+    case limitTooLarge(UInt32)
 
     package var status: Status {
         switch self {
-        case .keyMissing, .partialUnsubscription, .tokenMissing, .paymentMethodReference, .cursorMalformed,
-            .durationMissing:
+        case .keyMissing, .partialInstances, .partialQuantity, .tokenMissing, .paymentMethodReference,
+            .durationMissing, .cursorMalformed, .limitTooLarge:
             .invalidArgument
         case .orderKindNotPayable: .unimplemented
         case .orderNotUnpaid, .keyReused, .groupNotActive, .groupNotPayAsYouGo, .accountOverdue, .sagaFinished:
@@ -47,7 +49,7 @@ package enum GatewayError: BillingError, Hashable {
         switch self {
         case .keyMissing: "call.key_missing"
         case .keyReused: "call.key_reused"
-        case .partialUnsubscription: "refund.partial"
+        case .partialInstances, .partialQuantity: "refund.partial"
         case .tokenMissing: "refund.token_missing"
         case .paymentMethodReference: "payment.reference"
         case .orderNotUnpaid: "order.not_unpaid"
@@ -62,7 +64,7 @@ package enum GatewayError: BillingError, Hashable {
         case .sagaLeft: "saga.left"
         case .sagaNotFound: "saga.not_found"
         case .sagaFinished: "saga.finished"
-        case .cursorMalformed: "call.cursor_malformed"
+        case .cursorMalformed, .limitTooLarge: "page.malformed"
         }
     }
 
@@ -70,9 +72,12 @@ package enum GatewayError: BillingError, Hashable {
         switch self {
         case .keyMissing: "This method changes something, so it needs an idempotency key."
         case .keyReused(let key): "The key \(key) was used for another request; a new operation takes a new key."
-        case .partialUnsubscription(let what):
-            "Only a whole instance group can be unsubscribed, but the request names \(what). Leave that out to "
-                + "unsubscribe the group with all its instances."
+        case .partialInstances(let ids):
+            "Only a whole instance group can be unsubscribed, but the request names \(ids.count) instances. Leave "
+                + "them out to unsubscribe the group with all of them."
+        case .partialQuantity(let quantity):
+            "Only a whole instance group can be unsubscribed, but the request names a quantity (\(quantity)). Leave it "
+                + "out to unsubscribe the group with all its instances."
         case .tokenMissing:
             "Unsubscribing needs the token of a refund quote, as the confirmation that its owner saw what is lost."
         case .paymentMethodReference(let text): text
@@ -97,13 +102,15 @@ package enum GatewayError: BillingError, Hashable {
         case .sagaNotFound(let saga): "There is no saga '\(saga)'."
         case .sagaFinished(let saga): "The saga \(saga) has ended; there is nothing to retry."
         case .cursorMalformed(let cursor): "'\(cursor)' is not a cursor of this list; start again without one."
+        case .limitTooLarge(let limit): "A page has 1 to 200 entries, not \(limit); 0 stands for 100."
         }
     }
 
     package var field: String {
         switch self {
         case .keyMissing, .keyReused: "key"
-        case .partialUnsubscription: "instance_ids"
+        case .partialInstances: "instance_ids"
+        case .partialQuantity: "quantity"
         case .tokenMissing: "token"
         case .paymentMethodReference: "reference"
         case .orderNotUnpaid, .orderKindNotPayable: "order_id"
@@ -111,6 +118,7 @@ package enum GatewayError: BillingError, Hashable {
         case .groupNotActive, .groupNotPayAsYouGo, .groupLocked: "group_id"
         case .sagaUnderWay, .sagaLeft, .sagaGivenUp, .sagaNotFound, .sagaFinished: "saga_id"
         case .cursorMalformed: "cursor"
+        case .limitTooLarge: "limit"
         case .accountOverdue: ""
         }
     }
@@ -121,13 +129,15 @@ package enum GatewayError: BillingError, Hashable {
         case .keyReused(let key): key
         case .orderNotUnpaid(let order), .orderKindNotPayable(let order): order
         case .durationMissing: "0"
-        case .partialUnsubscription(let what): what
+        case .partialInstances(let ids): ids.joined(separator: ",")
+        case .partialQuantity(let quantity): String(quantity)
         case .groupNotActive(let group, _), .groupNotPayAsYouGo(let group), .groupLocked(let group, _): group
         case .accountOverdue(let outstanding): outstanding.description
         case .sagaGivenUp(let saga, _), .sagaUnderWay(let saga, _), .sagaLeft(let saga), .sagaNotFound(let saga),
             .sagaFinished(let saga):
             saga
         case .cursorMalformed(let cursor): cursor
+        case .limitTooLarge(let limit): String(limit)
         }
     }
 }

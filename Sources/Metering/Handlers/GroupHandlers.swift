@@ -102,7 +102,7 @@ extension MeteringService {
 }
 
 extension GroupList {
-    /// - Throws: `RPCError` "call.cursor_malformed" or "call.limit" for a page that cannot be told.
+    /// - Throws: `RPCError` "page.malformed" for a page that cannot be told.
     fileprivate init(_ request: MeteringV1.ListGroupsRequest) throws {
         self.init()
         statuses = try request.statuses.map { try $0.checked("statuses") }
@@ -111,14 +111,14 @@ extension GroupList {
         specification = request.specification
         guard request.limit <= 200 else {
             throw RPCError(
-                .invalidArgument, "call.limit", "A page has 1 to 200 groups; 0 stands for 100.", field: "limit",
+                .invalidArgument, "page.malformed", "A page has 1 to 200 groups; 0 stands for 100.", field: "limit",
                 value: String(request.limit))
         }
         if request.limit > 0 { limit = Int(request.limit) }
         guard !request.cursor.isEmpty else { return }
         guard let position = Position(request.cursor) else {
             throw RPCError(
-                .invalidArgument, "call.cursor_malformed", "A cursor is taken from the reply with the page before.",
+                .invalidArgument, "page.malformed", "A cursor is taken from the reply with the page before.",
                 field: "cursor", value: request.cursor)
         }
         after = position

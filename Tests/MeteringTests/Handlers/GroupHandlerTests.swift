@@ -238,8 +238,8 @@ import Testing
         } while !cursor.isEmpty
         #expect(pages.map(\.count) == [2, 2, 2])
         #expect(pages.flatMap(\.self) == made + [paid.groupID])
-        await expectRefusal("call.cursor_malformed") { _ = try await list(.init(cursor: "nonsense")) }
-        await expectRefusal("call.limit") { _ = try await list(.init(limit: 201)) }
+        await expectRefusal("page.malformed") { _ = try await list(.init(cursor: "nonsense")) }
+        await expectRefusal("page.malformed") { _ = try await list(.init(limit: 201)) }
     }
 
     @Test("An account's time does not go back")
