@@ -100,8 +100,8 @@ enum NextStep {
     private static let byReason: [String: String] = [
         "account.not_found": "billing account list shows the accounts.",
         "account.overdue": "billing account top-up AMOUNT pays what is outstanding.",
-        "call.clock_not_manual": "start the services with a manual clock: deploy/run --keep.",
         "call.key_reused": "leave out --key to get a new one, or repeat the first command unchanged.",
+        "clock.real": "start the services with a manual clock: deploy/run --keep.",
         "group.not_active": "billing group show GROUP tells the group's state.",
         "group.not_found": "billing group list shows the account's groups.",
         "group.not_pay_as_you_go": "a subscribed group is given back with billing group unsubscribe GROUP.",

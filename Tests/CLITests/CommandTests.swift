@@ -51,7 +51,7 @@ import Testing
         let json = await run("group", "unsubscribe", "ag-1", "--instances", "acp-1,acp-2", "--json")
         #expect(
             json.problem.hasPrefix(
-                #"{"status":"failedPrecondition","reason":"refund.partial","message":"Only whole groups"#))
+                #"{"status":"invalidArgument","reason":"refund.partial","message":"Only whole groups"#))
         #expect(gateway.requests(GatewayV1.Groups.unsubscribe).last?.instanceIDs == ["acp-1", "acp-2"])
         #expect(gateway.requests(GatewayV1.Refunds.quoteRefund).isEmpty)
     }

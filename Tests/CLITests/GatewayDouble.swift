@@ -160,9 +160,11 @@ final class GatewayDouble: Sendable {
         },
         on(GatewayV1.Groups.unsubscribe) { _, request, _, _ in
             guard request.instanceIDs.isEmpty, request.quantity == 0 else {
+                let isCount = request.instanceIDs.isEmpty
                 throw RPCError(
-                    .failedPrecondition, "refund.partial", "Only whole groups are unsubscribed.", field: "quantity",
-                    value: String(request.quantity))
+                    .invalidArgument, "refund.partial", "Only whole groups are unsubscribed.",
+                    field: isCount ? "quantity" : "instance_ids",
+                    value: isCount ? String(request.quantity) : request.instanceIDs.joined(separator: ","))
             }
             return .init(
                 refund: .init(refundID: "ref-1", groupID: request.groupID, status: .closed, amountMicros: 25_500_000),
@@ -211,7 +213,7 @@ final class GatewayDouble: Sendable {
             // Comes to an instant in two calls, as a long way would.
             let target = Timestamp(milliseconds: request.to)
             guard target >= state.now else {
-                throw RPCError(.failedPrecondition, "call.time_went_back", "The clock shows \(state.now).")
+                throw RPCError(.failedPrecondition, "clock.backwards", "The clock shows \(state.now).")
             }
             let middle = Timestamp(milliseconds: (state.now.milliseconds + request.to) / 2)
             state.now = target - state.now > 10 * hour ? middle : target
