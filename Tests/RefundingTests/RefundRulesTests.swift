@@ -137,21 +137,6 @@ private func order(
         #expect(error?.message.contains(told) == true)
         #expect(error?.value.isEmpty == false)
     }
-
-    @Test(
-        "T is not before the account's latest instant; more than 5 s back is refused",
-        arguments: [(0, 0), (1000, 0), (-5000, 0), (-5001, nil)] as [(Int64, Int64?)])
-    func instant(asked: Int64, moved: Int64?) throws {
-        let last = try at("2026-04-22")
-        let asked = last.adding(milliseconds: asked)
-        if moved == nil {
-            #expect(throws: RefundError.timeWentBack(to: asked, last: last)) {
-                try UnsubscriptionInstant.fix(asked: asked, last: last)
-            }
-        } else {
-            #expect(try UnsubscriptionInstant.fix(asked: asked, last: last) == max(asked, last))
-        }
-    }
 }
 
 @Suite("Life of a refund") struct RefundLifeTests {

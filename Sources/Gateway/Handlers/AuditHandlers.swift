@@ -19,7 +19,7 @@ struct AuditHandlers: Sendable {
     /// One slice of the accounts. The cursor is the first partition of the next one.
     func audit(_ request: GatewayV1.AuditRequest, _ call: CallContext) async throws -> Response<GatewayV1.AuditReply> {
         guard let first = request.cursor.isEmpty ? 0 : Int(request.cursor), (0..<Partition.count).contains(first) else {
-            throw GatewayError.cursorMalformed(request.cursor)
+            throw PageError.cursor(request.cursor)
         }
         let range = first..<min(first + Self.slice, Partition.count)
         let instant = try forwarding.clock.instant(for: call)
@@ -43,7 +43,7 @@ struct AuditHandlers: Sendable {
         for account in accounts {
             let unfinished = try await database.read { transaction in
                 try transaction.sagas(
-                    account: account, states: [(.running, true), (.undoing, true)], after: (-1, ""), limit: 100)
+                    account: account, states: [(.running, true), (.undoing, true)], after: .start, limit: 100)
             }
             atomic.checked += 1
             for saga in unfinished {

@@ -42,7 +42,9 @@ struct RefundHandlers: Sendable {
     func confirmRefund(
         _ request: RefundV1.ConfirmRefundRequest, _ call: CallContext
     ) async throws -> Response<RefundV1.RefundReply> {
-        try await forwarding.clock.stamped(call) { instant in
+        // Told before anything is booked: the refund service needs it.
+        _ = try call.accountID()
+        return try await forwarding.clock.stamped(call) { instant in
             let booked = try await forwarding.send(
                 .order, OrderV1.Bills.confirmRefund, OrderV1.ConfirmRefundRequest(refundID: request.refundID), call,
                 at: instant)

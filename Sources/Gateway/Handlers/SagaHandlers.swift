@@ -18,17 +18,15 @@ struct SagaHandlers: Sendable {
     func listSagas(
         _ request: GatewayV1.ListSagasRequest, _ call: CallContext
     ) async throws -> Response<GatewayV1.ListSagasReply> {
-        guard request.limit <= 200 else { throw GatewayError.limitTooLarge(request.limit) }
-        let limit = request.limit == 0 ? 100 : Int(request.limit)
-        let after = try SagaCursor(request.cursor)
+        let (after, limit) = (try PageCursor(request.cursor), try PageCursor.limit(request.limit))
         let states = request.statuses.flatMap(\.states)
         let account = call.account
         let found = try await database.read { transaction in
             try transaction.sagas(
-                account: account, states: states, after: (after.createdAt, after.sagaID), limit: limit + 1)
+                account: account, states: states, after: after, limit: limit + 1)
         }
         let page = found.prefix(limit)
-        let next = found.count > limit ? page.last.map { SagaCursor($0).text } ?? "" : ""
+        let next = found.count > limit ? page.last.map { PageCursor(instant: $0.createdAt, id: $0.sagaID).text } ?? "" : ""
         return Response(GatewayV1.ListSagasReply(sagas: page.map(message), nextCursor: next))
     }
 
@@ -72,27 +70,6 @@ struct SagaHandlers: Sendable {
             lastError: isLive ? progress?.lastError ?? "" : record.lastError,
             startedAt: record.createdAt.milliseconds)
     }
-}
-
-/// Where a page of sagas ended: "milliseconds:saga id".
-private struct SagaCursor {
-    let createdAt: Int64
-    let sagaID: String
-
-    init(_ record: SagaRecord) { (createdAt, sagaID) = (record.createdAt.milliseconds, record.sagaID) }
-
-    /// - Throws: `GatewayError.cursorMalformed`.
-    init(_ text: String) throws(GatewayError) {
-        if text.isEmpty {
-            (createdAt, sagaID) = (-1, "")
-            return
-        }
-        let parts = text.split(separator: ":", maxSplits: 1)
-        guard parts.count == 2, let createdAt = Int64(parts[0]) else { throw .cursorMalformed(text) }
-        (self.createdAt, sagaID) = (createdAt, String(parts[1]))
-    }
-
-    var text: String { "\(createdAt):\(sagaID)" }
 }
 
 extension SagaRecord.Status {

@@ -27,13 +27,11 @@ package enum GatewayError: BillingError, Hashable {
     case sagaLeft(String)
     case sagaNotFound(String)
     case sagaFinished(String)
-    case cursorMalformed(String)
-    case limitTooLarge(UInt32)
 
     package var status: Status {
         switch self {
         case .keyMissing, .partialInstances, .partialQuantity, .tokenMissing, .paymentMethodReference,
-            .durationMissing, .cursorMalformed, .limitTooLarge:
+            .durationMissing:
             .invalidArgument
         case .orderKindNotPayable: .unimplemented
         case .orderNotUnpaid, .keyReused, .groupNotActive, .groupNotPayAsYouGo, .accountOverdue, .sagaFinished:
@@ -64,7 +62,6 @@ package enum GatewayError: BillingError, Hashable {
         case .sagaLeft: "saga.left"
         case .sagaNotFound: "saga.not_found"
         case .sagaFinished: "saga.finished"
-        case .cursorMalformed, .limitTooLarge: "page.malformed"
         }
     }
 
@@ -101,8 +98,6 @@ package enum GatewayError: BillingError, Hashable {
             "The operation \(saga) goes on when the gateway runs again; ask again with the same key."
         case .sagaNotFound(let saga): "There is no saga '\(saga)'."
         case .sagaFinished(let saga): "The saga \(saga) has ended; there is nothing to retry."
-        case .cursorMalformed(let cursor): "'\(cursor)' is not a cursor of this list; start again without one."
-        case .limitTooLarge(let limit): "A page has 1 to 200 entries, not \(limit); 0 stands for 100."
         }
     }
 
@@ -117,8 +112,6 @@ package enum GatewayError: BillingError, Hashable {
         case .durationMissing: "months"
         case .groupNotActive, .groupNotPayAsYouGo, .groupLocked: "group_id"
         case .sagaUnderWay, .sagaLeft, .sagaGivenUp, .sagaNotFound, .sagaFinished: "saga_id"
-        case .cursorMalformed: "cursor"
-        case .limitTooLarge: "limit"
         case .accountOverdue: ""
         }
     }
@@ -136,8 +129,6 @@ package enum GatewayError: BillingError, Hashable {
         case .sagaGivenUp(let saga, _), .sagaUnderWay(let saga, _), .sagaLeft(let saga), .sagaNotFound(let saga),
             .sagaFinished(let saga):
             saga
-        case .cursorMalformed(let cursor): cursor
-        case .limitTooLarge(let limit): String(limit)
         }
     }
 }

@@ -106,8 +106,7 @@ extension Transaction {
     ///   - states: (status, whether parked); empty: all.
     ///   - after: where the last page ended.
     func sagas(
-        account: String, states: [(SagaRecord.Status, isParked: Bool)], after: (createdAt: Int64, sagaID: String),
-        limit: Int
+        account: String, states: [(SagaRecord.Status, isParked: Bool)], after: PageCursor, limit: Int
     ) throws -> [SagaRecord] {
         let filter =
             states.isEmpty
@@ -119,8 +118,8 @@ extension Transaction {
             ORDER BY created_at, saga_id LIMIT ?
             """,
             [
-                .text(account), .text(account), .integer(after.createdAt), .integer(after.createdAt),
-                .text(after.sagaID),
+                .text(account), .text(account), .integer(after.instant.milliseconds),
+                .integer(after.instant.milliseconds), .text(after.id),
             ] + states.flatMap { [SQLValue.text($0.0.rawValue), .integer($0.isParked ? 1 : 0)] } + [.integer(limit)],
             map: Self.saga)
     }

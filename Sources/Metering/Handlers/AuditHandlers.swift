@@ -10,7 +10,7 @@ extension MeteringService {
     package func auditTimelines(
         _ request: MeteringV1.AuditTimelinesRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.AuditTimelinesReply> {
-        let partitions = try CutScope.partitions(request.partitionFrom, request.partitionTo)
+        let partitions = try Partition.range(request.partitionFrom, request.partitionTo)
         // An account in each reply takes at least one segment, so no page has more accounts than this.
         let largestPage = 512
         return Response(

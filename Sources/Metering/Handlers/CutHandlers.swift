@@ -113,12 +113,7 @@ extension CutScope {
     /// - Throws: `CutError.partitions`.
     fileprivate init(_ request: MeteringV1.CutRequest) throws {
         self.init(
-            partitions: try CutScope.partitions(request.partitionFrom, request.partitionTo),
+            partitions: try Partition.range(request.partitionFrom, request.partitionTo),
             account: request.accountID.isEmpty ? nil : try AccountID(request.accountID))
-    }
-
-    static func partitions(_ from: UInt32, _ to: UInt32) throws(CutError) -> Range<Int> {
-        guard from < to, to <= UInt32(Partition.count) else { throw .partitions(from: from, to: to) }
-        return Int(from)..<Int(to)
     }
 }

@@ -102,25 +102,14 @@ extension MeteringService {
 }
 
 extension GroupList {
-    /// - Throws: `RPCError` "page.malformed" for a page that cannot be told.
+    /// - Throws: `PageError` for a page that cannot be told.
     fileprivate init(_ request: MeteringV1.ListGroupsRequest) throws {
         self.init()
         statuses = try request.statuses.map { try $0.checked("statuses") }
         methods = try request.billingMethods.map { try $0.checked("billing_methods") }
         region = request.region
         specification = request.specification
-        guard request.limit <= 200 else {
-            throw RPCError(
-                .invalidArgument, "page.malformed", "A page has 1 to 200 groups; 0 stands for 100.", field: "limit",
-                value: String(request.limit))
-        }
-        if request.limit > 0 { limit = Int(request.limit) }
-        guard !request.cursor.isEmpty else { return }
-        guard let position = Position(request.cursor) else {
-            throw RPCError(
-                .invalidArgument, "page.malformed", "A cursor is taken from the reply with the page before.",
-                field: "cursor", value: request.cursor)
-        }
-        after = position
+        limit = try PageCursor.limit(request.limit)
+        after = try PageCursor(request.cursor)
     }
 }

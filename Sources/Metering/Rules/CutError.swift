@@ -2,7 +2,6 @@ package import BillingCore
 
 /// Why a cut, or a look at the cuts, cannot be done as asked.
 package enum CutError: BillingError, Hashable {
-    case partitions(from: UInt32, to: UInt32)
     case notTopOfHour(Timestamp)
     /// The pricing service answered something else than was asked.
     case ratingMismatch(hour: Timestamp)
@@ -11,7 +10,7 @@ package enum CutError: BillingError, Hashable {
 
     package var status: Status {
         switch self {
-        case .partitions, .notTopOfHour: .invalidArgument
+        case .notTopOfHour: .invalidArgument
         case .ratingMismatch: .internalError
         case .auditTooLarge: .resourceExhausted
         }
@@ -19,7 +18,6 @@ package enum CutError: BillingError, Hashable {
 
     package var reason: String {
         switch self {
-        case .partitions: "cut.partitions"
         case .notTopOfHour: "cut.not_top_of_hour"
         case .ratingMismatch: "cut.rating_mismatch"
         case .auditTooLarge: "audit.account_too_large"
@@ -28,7 +26,6 @@ package enum CutError: BillingError, Hashable {
 
     package var message: String {
         switch self {
-        case .partitions(let from, let to): "Partitions go from 0 to 256; \(from) to \(to) is no such range."
         case .notTopOfHour(let instant): "Cuts are made at the top of an hour, and \(instant) is none."
         case .ratingMismatch(let hour): "The slices of the cut at \(hour) came back rated differently than asked."
         case .auditTooLarge(let account, let segments):
@@ -38,7 +35,6 @@ package enum CutError: BillingError, Hashable {
 
     package var field: String {
         switch self {
-        case .partitions: "partition_to"
         case .notTopOfHour: "through"
         case .ratingMismatch, .auditTooLarge: ""
         }
@@ -46,7 +42,6 @@ package enum CutError: BillingError, Hashable {
 
     package var value: String {
         switch self {
-        case .partitions(let from, let to): "\(from) to \(to)"
         case .notTopOfHour(let instant), .ratingMismatch(let instant): instant.description
         case .auditTooLarge(let account, _): account.text
         }

@@ -1,5 +1,5 @@
-package import BillingCore
-import Storage
+import BillingCore
+package import Storage
 
 /// Which groups of an account are asked for, and from where on.
 package struct GroupList: Hashable, Sendable {
@@ -10,43 +10,21 @@ package struct GroupList: Hashable, Sendable {
     /// Empty: any.
     package var region = ""
     package var specification = ""
-    /// Only groups after this one.
-    package var after: Position?
+    /// Only groups after this place in the order of their requests.
+    package var after = PageCursor.start
     package var limit = 100
 
     package init() {}
-
-    /// A place in the list: groups are in the order of their request. Groups that come later do not shift it.
-    package struct Position: Hashable, Sendable {
-        package let requestedAt: Timestamp
-        package let group: GroupID
-
-        package init(_ group: InstanceGroup) {
-            requestedAt = group.requestedAt
-            self.group = group.id
-        }
-
-        /// Reads what `text` wrote; `nil` for any other text.
-        package init?(_ text: String) {
-            guard let colon = text.firstIndex(of: ":"), let at = Int64(text[..<colon]),
-                let group = try? GroupID(String(text[text.index(after: colon)...]))
-            else { return nil }
-            requestedAt = Timestamp(milliseconds: at)
-            self.group = group
-        }
-
-        package var text: String { "\(requestedAt.milliseconds):\(group)" }
-    }
 }
 
 extension AccountStore {
     /// A page of the account's groups in the order of their request, and where the next one starts; `nil` after the last.
-    package func groups(_ list: GroupList) throws -> ([InstanceGroup], next: GroupList.Position?) {
+    package func groups(_ list: GroupList) throws -> ([InstanceGroup], next: PageCursor?) {
         var conditions = ["partition = ?", "account = ?"]
         var arguments: [SQLValue] = [.integer(Partition.of(account.text)), .text(account.text)]
-        if let after = list.after {
+        if list.after != .start {
             conditions.append("requested_at >= ? AND (requested_at > ? OR group_id > ?)")
-            arguments += [.at(after.requestedAt), .at(after.requestedAt), .text(after.group.text)]
+            arguments += [.at(list.after.instant), .at(list.after.instant), .text(list.after.id)]
         }
         if !list.region.isEmpty {
             conditions.append("region = ?")
@@ -69,6 +47,6 @@ extension AccountStore {
         ) { try GroupRow.group($0, account) }
         guard found.count > list.limit else { return (found, nil) }
         let page = Array(found.prefix(list.limit))
-        return (page, page.last.map(GroupList.Position.init))
+        return (page, page.last.map { PageCursor(instant: $0.requestedAt, id: $0.id.text) })
     }
 }

@@ -6,19 +6,15 @@ import Storage
 extension OrderingService {
     /// Checks the data of some accounts of partitions `[from, to)` against the invariants: as many accounts as come to
     /// about `rowsPerPage` rows, one at least.
-    /// - Throws: `OrderError.pageMalformed` for a range that is none.
+    /// - Throws: `PageError` for a range that is none.
     func auditMoney(
         _ request: OrderV1.AuditMoneyRequest, _ call: CallContext
     ) async throws -> Response<OrderV1.AuditMoneyReply> {
-        let (from, to) = (Int(request.partitionFrom), Int(request.partitionTo))
-        guard from <= to, to <= Partition.count else {
-            throw OrderError.pageMalformed(
-                field: "partition_to", value: String(to), why: "ends no range of partitions that starts at \(from)")
-        }
+        let partitions = try Partition.range(request.partitionFrom, request.partitionTo)
         return try await database.read { transaction in
             var sums: [MoneyInvariant: AuditResult] = [:]
             var rows: Int64 = 0
-            let accounts = try transaction.accounts(partitions: from..<to, after: request.afterAccount, limit: 100)
+            let accounts = try transaction.accounts(partitions: partitions, after: request.afterAccount, limit: 100)
             var done = 0
             for account in accounts where rows < Self.rowsPerPage {
                 let (results, seen) = try transaction.auditMoney(of: account)

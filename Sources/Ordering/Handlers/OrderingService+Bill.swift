@@ -169,11 +169,11 @@ private struct DetailCursor: Comparable {
     }
 
     /// `nil` for the empty text: before everything.
-    init?(_ text: String) throws(OrderError) {
+    init?(_ text: String) throws(PageError) {
         guard !text.isEmpty else { return nil }
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 3, let start = Int64(parts[1]), let source = Int64(parts[2]) else {
-            throw PageCursor.malformed(text)
+            throw .cursor(text)
         }
         account = String(parts[0])
         partition = Partition.of(account)
@@ -193,13 +193,13 @@ private struct SumCursor {
 
     init(_ row: BillSummary.Row) { place = (row.period, row.grouping) }
 
-    init(_ text: String) throws(OrderError) {
+    init(_ text: String) throws(PageError) {
         guard !text.isEmpty else {
             place = nil
             return
         }
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2, let period = Int64(parts[0]) else { throw PageCursor.malformed(text) }
+        guard parts.count == 2, let period = Int64(parts[0]) else { throw .cursor(text) }
         place = (period, String(parts[1]))
     }
 
@@ -212,13 +212,13 @@ private struct SumCursor {
 }
 
 extension BillFilter {
-    /// - Throws: `OrderError.pageMalformed` for an end before the start.
-    fileprivate init(_ request: OrderV1.ListBillRequest) throws(OrderError) {
+    /// - Throws: `PageError` for an end before the start.
+    fileprivate init(_ request: OrderV1.ListBillRequest) throws(PageError) {
         self.init()
         if request.start != 0 { start = Timestamp(milliseconds: request.start) }
         if request.end != 0 { end = Timestamp(milliseconds: request.end) }
         guard start <= end else {
-            throw .pageMalformed(field: "end", value: String(request.end), why: "is before the start")
+            throw PageError(field: "end", value: String(request.end), why: "is before the start")
         }
         groupID = request.groupID
         region = request.region

@@ -14,9 +14,6 @@ struct Account: Hashable, Sendable {
     /// The number of the next ledger transaction; from 1.
     private(set) var nextSequence: Int64
 
-    /// How much earlier than the last instant a call may be stamped: gateways' clocks differ by less (design 2.2).
-    static let toleranceMilliseconds: Int64 = 5000
-
     init(
         id: AccountID, name: String, openedAt: Timestamp, balance: Money = .zero, outstanding: Money = .zero,
         lastAt: Timestamp? = nil, nextSequence: Int64 = 1
@@ -50,10 +47,11 @@ struct Account: Hashable, Sendable {
     }
 
     /// The instant at which a call stamped `instant` takes effect: never before the account's last one (design 2.2).
-    /// - Throws: `OrderError.timeWentBack` when it is more than 5 s earlier.
-    mutating func takeEffect(at instant: Timestamp) throws(OrderError) -> Timestamp {
-        guard lastAt - instant <= Account.toleranceMilliseconds else { throw .timeWentBack(to: instant, last: lastAt) }
-        return follow(instant)
+    /// - Throws: `AccountClockError` when it is more than 5 s earlier.
+    mutating func takeEffect(at instant: Timestamp) throws(AccountClockError) -> Timestamp {
+        var clock = AccountClock(lastAt: lastAt)
+        lastAt = try clock.admit(instant)
+        return lastAt
     }
 
     /// The same for what must not fail: cuts, and steps of sagas after the pivot, which carry their own instant.

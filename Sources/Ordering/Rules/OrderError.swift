@@ -7,7 +7,6 @@ enum OrderError: BillingError, Hashable {
     /// Bills are outstanding: a top-up of that much comes first (domain 4.2).
     case accountOverdue(outstanding: Money)
     /// An instant more than 5 s before the latest one of the account (design 2.2).
-    case timeWentBack(to: Timestamp, last: Timestamp)
     case orderNotFound(String)
     /// One of these orders is to be paid or cancelled first (domain 6.1).
     case unpaidOrders([String])
@@ -35,17 +34,15 @@ enum OrderError: BillingError, Hashable {
     case usageMalformed(field: String, value: String, why: String)
     /// A line that was posted is sent again with another content. Nothing is posted; somebody has to look.
     case usageChanged(resource: String, start: Timestamp)
-    case pageMalformed(field: String, value: String, why: String)
     case stepMissing
 
     var status: Status {
         switch self {
         case .accountNotFound, .orderNotFound, .paymentNotFound, .refundNotFound: .notFound
         case .accountNameMalformed, .quoteMalformed, .paymentMethodMissing, .referenceMalformed, .refundMalformed,
-            .usageMalformed, .pageMalformed, .stepMissing:
+            .usageMalformed, .stepMissing:
             .invalidArgument
         // The same operation stamped later may well succeed.
-        case .timeWentBack: .aborted
         case .accountOverdue, .unpaidOrders, .notUnpaid, .insufficientBalance, .paymentNotPending,
             .paymentNotConfirmed, .paymentMismatch, .refundTooLarge, .refundNotOnline, .refundConfirmed:
             .failedPrecondition
@@ -59,7 +56,6 @@ enum OrderError: BillingError, Hashable {
         case .accountNotFound: "account.not_found"
         case .accountNameMalformed: "account.name_malformed"
         case .accountOverdue: "account.overdue"
-        case .timeWentBack: "call.time_went_back"
         case .orderNotFound: "order.not_found"
         case .unpaidOrders: "order.unpaid_orders"
         case .notUnpaid: "order.not_unpaid"
@@ -79,7 +75,6 @@ enum OrderError: BillingError, Hashable {
         case .refundConfirmed: "refund.confirmed"
         case .usageMalformed: "usage.malformed"
         case .usageChanged: "usage.changed"
-        case .pageMalformed: "page.malformed"
         case .stepMissing: "saga.step_missing"
         }
     }
@@ -91,8 +86,6 @@ enum OrderError: BillingError, Hashable {
             "'\(name)' is no name for an account; one has 1 to 100 characters, none of them a control character."
         case .accountOverdue(let outstanding):
             "\(outstanding.shortDescription) USD of bills are outstanding; top up that much first."
-        case .timeWentBack(let instant, let last):
-            "\(instant) is more than 5 seconds before \(last), the latest instant of the account."
         case .orderNotFound(let order): "There is no order '\(order)' in this account."
         case .unpaidOrders(let orders):
             orders.count == 1
@@ -125,7 +118,6 @@ enum OrderError: BillingError, Hashable {
         case .usageMalformed(let field, let value, let why): "\(field) '\(value)' of the usage \(why)."
         case .usageChanged(let resource, let start):
             "The usage of '\(resource)' from \(start) was posted before with another content; nothing was posted now."
-        case .pageMalformed(let field, let value, let why): "\(field) '\(value)' \(why)."
         case .stepMissing: "This method is a step of a saga; the request has to name it."
         }
     }
@@ -139,11 +131,10 @@ enum OrderError: BillingError, Hashable {
         case .referenceMalformed, .referenceUsed, .paymentNotPending: "reference"
         case .paymentNotConfirmed, .paymentMismatch: "payment_id"
         case .refundNotFound, .refundNotOnline, .refundConfirmed: "refund_id"
-        case .quoteMalformed(let field, _, _), .refundMalformed(let field, _, _), .usageMalformed(let field, _, _),
-            .pageMalformed(let field, _, _):
+        case .quoteMalformed(let field, _, _), .refundMalformed(let field, _, _), .usageMalformed(let field, _, _):
             field
         case .stepMissing: "step"
-        case .accountOverdue, .timeWentBack, .unpaidOrders, .insufficientBalance, .paymentNotFound, .refundTooLarge,
+        case .accountOverdue, .unpaidOrders, .insufficientBalance, .paymentNotFound, .refundTooLarge,
             .usageChanged:
             ""
         }
@@ -156,10 +147,9 @@ enum OrderError: BillingError, Hashable {
             .paymentNotFound(let text), .paymentNotPending(let text, _), .paymentNotConfirmed(let text, _),
             .paymentMismatch(let text, _), .refundNotFound(let text), .refundNotOnline(let text),
             .refundConfirmed(let text), .quoteMalformed(_, let text, _), .refundMalformed(_, let text, _),
-            .usageMalformed(_, let text, _), .pageMalformed(_, let text, _), .usageChanged(let text, _):
+            .usageMalformed(_, let text, _), .usageChanged(let text, _):
             text
         case .accountOverdue(let outstanding): outstanding.description
-        case .timeWentBack(let instant, _): instant.description
         case .unpaidOrders(let orders): orders.joined(separator: ",")
         case .insufficientBalance(let price, _): price.description
         case .refundTooLarge(_, let amount, _): amount.description

@@ -24,7 +24,7 @@ extension RefundingService {
             let found = try RefundStore(transaction: transaction, account: account).refunds(
                 ofGroup: request.groupID, after: place, limit: limit + 1)
             let page = found.prefix(limit)
-            let next = found.count > limit ? page.last.map { PageCursor(after: $0).text } : nil
+            let next = found.count > limit ? page.last.map { PageCursor(instant: $0.at, id: $0.id.text).text } : nil
             return Response(
                 RefundV1.ListRefundsReply(
                     refunds: page.compactMap { RefundV1.RefundReply($0).refund }, nextCursor: next ?? ""))
@@ -46,18 +46,14 @@ extension RefundingService {
     }
 
     /// Checks the refunds of some accounts of partitions `[from, to)` against M6.
-    /// - Throws: `RefundError.pageMalformed` for a range that is none.
+    /// - Throws: `PageError` for a range that is none.
     func auditRefunds(
         _ request: RefundV1.AuditRefundsRequest, _ call: CallContext
     ) async throws -> Response<RefundV1.AuditRefundsReply> {
-        let (from, to) = (Int(request.partitionFrom), Int(request.partitionTo))
-        guard from <= to, to <= Partition.count else {
-            throw RefundError.pageMalformed(
-                field: "partition_to", value: String(to), why: "ends no range of partitions that starts at \(from)")
-        }
+        let partitions = try Partition.range(request.partitionFrom, request.partitionTo)
         return try await database.read { transaction in
             let accounts = try transaction.accountsWithRefunds(
-                partitions: from..<to, after: request.afterAccount, limit: Self.accountsPerPage)
+                partitions: partitions, after: request.afterAccount, limit: Self.accountsPerPage)
             var invariant = RefundInvariant()
             for account in accounts {
                 invariant.check(try RefundStore(transaction: transaction, account: account).all())
@@ -76,7 +72,7 @@ extension RefundingService {
 
 extension RefundStore {
     fileprivate func all() throws -> [Refund] {
-        try refunds(ofGroup: "", after: PageCursor(""), limit: .max)
+        try refunds(ofGroup: "", after: .start, limit: .max)
     }
 }
 

@@ -17,7 +17,9 @@ extension RefundingService {
         guard let group else { throw RefundError.groupMissing }
         guard group.accountID == account.text else { throw RefundError.groupNotFound(group.groupID) }
         let (placed, lastAt) = try await placedOrders(group.groupID, call)
-        let at = try UnsubscriptionInstant.fix(asked: try call.instant(), last: lastAt)
+        // T, the instant of the unsubscription: not before the account's latest (design 2.2).
+        var clock = AccountClock(lastAt: lastAt)
+        let at = try clock.admit(try call.instant())
         let facts = SubscribedGroup(group)
         try facts.requireUnsubscribable(
             at: at, unpaidOrders: placed.filter { $0.isUnpaid(at: at) }.map(\.orderID))

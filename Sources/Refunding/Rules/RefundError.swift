@@ -28,10 +28,8 @@ enum RefundError: BillingError, Hashable {
     case notOnline(String)
     case confirmed(String)
     /// An instant more than 5 s before the account's latest one (design 2.2).
-    case timeWentBack(to: Timestamp, last: Timestamp)
     /// Another service answered what it never should; its log and ours have to be looked at.
     case unusableAnswer(String)
-    case pageMalformed(field: String, value: String, why: String)
     case stepMissing
 
     var status: Status {
@@ -39,11 +37,10 @@ enum RefundError: BillingError, Hashable {
         case .payAsYouGo, .expired, .notActive, .unpaidOrders, .zero, .quoteChanged, .groupHasRefund, .outOfTurn,
             .notPosted, .notOnline, .confirmed:
             .failedPrecondition
-        case .tokenMalformed, .groupMissing, .pageMalformed, .stepMissing: .invalidArgument
+        case .tokenMalformed, .groupMissing, .stepMissing: .invalidArgument
         case .notFound, .groupNotFound: .notFound
         case .identifierTaken: .alreadyExists
         // The same operation stamped later may well succeed.
-        case .timeWentBack: .aborted
         case .unusableAnswer: .internalError
         }
     }
@@ -66,9 +63,7 @@ enum RefundError: BillingError, Hashable {
         case .notPosted: "refund.not_posted"
         case .notOnline: "refund.not_online"
         case .confirmed: "refund.confirmed"
-        case .timeWentBack: "call.time_went_back"
         case .unusableAnswer: "refund.unusable_answer"
-        case .pageMalformed: "page.malformed"
         case .stepMissing: "saga.step_missing"
         }
     }
@@ -104,10 +99,7 @@ enum RefundError: BillingError, Hashable {
         case .notPosted(let refund, let state): "Refund '\(refund)' is \(state); its money is not on its way."
         case .notOnline(let refund): "Refund '\(refund)' went to the balance at once; there is nothing to confirm."
         case .confirmed(let refund): "Refund '\(refund)' was confirmed before."
-        case .timeWentBack(let instant, let last):
-            "The call is stamped \(instant), but the account has come to \(last); the gateways' clocks disagree."
         case .unusableAnswer(let detail): "Another service gave an answer that cannot be used: \(detail)."
-        case .pageMalformed(let field, let value, let why): "\(field) '\(value)' \(why)."
         case .stepMissing: "This method is a step of a saga; the request has to name it."
         }
     }
@@ -118,8 +110,7 @@ enum RefundError: BillingError, Hashable {
             "group"
         case .quoteChanged, .tokenMalformed: "token"
         case .notFound, .identifierTaken, .outOfTurn, .notPosted, .notOnline, .confirmed: "refund_id"
-        case .timeWentBack, .unusableAnswer: ""
-        case .pageMalformed(let field, _, _): field
+        case .unusableAnswer: ""
         case .stepMissing: "step"
         }
     }
@@ -129,11 +120,10 @@ enum RefundError: BillingError, Hashable {
         case .payAsYouGo(let text), .expired(let text, _), .notActive(let text, _), .zero(let text),
             .tokenMalformed(let text), .notFound(let text), .groupNotFound(let text), .groupHasRefund(let text, _),
             .identifierTaken(let text), .outOfTurn(let text, _, _), .notPosted(let text, _), .notOnline(let text),
-            .confirmed(let text), .unusableAnswer(let text), .pageMalformed(_, let text, _):
+            .confirmed(let text), .unusableAnswer(let text):
             text
         case .unpaidOrders(let orders, _): orders.joined(separator: ", ")
         case .quoteChanged(let quoted, _): quoted.description
-        case .timeWentBack(let instant, _): instant.description
         case .groupMissing, .stepMissing: ""
         }
     }

@@ -20,7 +20,8 @@ struct RefundStore {
         try refunds(
             where: "(? = '' OR group_id = ?) AND (at > ? OR (at = ? AND refund_id > ?))",
             [
-                .text(groupID), .text(groupID), .integer(place.instant), .integer(place.instant), .text(place.id),
+                .text(groupID), .text(groupID), .integer(place.instant.milliseconds),
+                .integer(place.instant.milliseconds), .text(place.id),
             ], limit: limit)
     }
 

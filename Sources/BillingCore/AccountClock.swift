@@ -1,5 +1,3 @@
-package import BillingCore
-
 /// Time of one account never goes back (design 2.2).
 package struct AccountClock: Hashable, Sendable {
     /// How much earlier than the account's last instant another one may be, to be moved up to it.
