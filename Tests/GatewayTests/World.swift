@@ -221,6 +221,12 @@ final class World: Sendable {
                 return Response(OrderV1.TopUpReply(), effectiveAt: call.effectiveAt)
             }
         }
+        router.handle(OrderV1.Payments.listPayments) { request, call in
+            let payment = OrderV1.Payment(
+                paymentID: "pay-1", accountID: call.account, reference: request.reference, orderID: request.reference,
+                status: .pending)
+            return Response(OrderV1.ListPaymentsReply(payments: [payment]))
+        }
         router.handle(OrderV1.Payments.confirmPayment) { request, call in
             try await self.database.write(once: call, request) { transaction in
                 try Self.count("confirmed", 1, in: transaction)

@@ -609,6 +609,7 @@ extension OrderV1.ListPaymentsRequest: WireCoded, WireReflection {
         statuses = try Checked.enumerations(c.pointee.n_statuses, c.pointee.statuses, "statuses", limits, .specified)
         cursor = try Checked.string(c.pointee.cursor, "cursor")
         limit = c.pointee.limit
+        reference = try Checked.string(c.pointee.reference, "reference")
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__ListPaymentsRequest>, in arena: inout Arena) {
@@ -617,14 +618,16 @@ extension OrderV1.ListPaymentsRequest: WireCoded, WireReflection {
         (c.pointee.statuses, c.pointee.n_statuses) = arena.store(statuses)
         c.pointee.cursor = arena.store(cursor)
         c.pointee.limit = limit
+        c.pointee.reference = arena.store(reference)
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(3)
+        fields.reserveCapacity(4)
         fields.append(("statuses", .list(statuses.map { .enumeration($0.wireName) })))
         fields.append(("cursor", .text(cursor)))
         fields.append(("limit", .integer(Int64(limit))))
+        fields.append(("reference", .text(reference)))
         return fields
     }
 }

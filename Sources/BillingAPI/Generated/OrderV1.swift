@@ -540,13 +540,18 @@ extension OrderV1 {
         public var statuses: [OrderV1.PaymentStatus] = []
         public var cursor: String = ""
         public var limit: UInt32 = 0
+        /// Only the payment with this external reference; empty: all.
+        public var reference: String = ""
 
         public init() {}
 
-        public init(statuses: [OrderV1.PaymentStatus] = [], cursor: String = "", limit: UInt32 = 0) {
+        public init(
+            statuses: [OrderV1.PaymentStatus] = [], cursor: String = "", limit: UInt32 = 0, reference: String = ""
+        ) {
             self.statuses = statuses
             self.cursor = cursor
             self.limit = limit
+            self.reference = reference
         }
     }
 

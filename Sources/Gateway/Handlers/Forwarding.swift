@@ -73,6 +73,12 @@ struct Forwarding: Sendable {
         return try await database.write(once: call, request) { _ in Response(onward) }.message
     }
 
+    /// Binds the caller's key to a request whose answer is recorded elsewhere, by one of several owners.
+    /// - Throws: `RPCError` "call.key_reused" when the key was used for another request.
+    func claim<Request: WireMessage>(_ call: CallContext, _ request: Request) async throws {
+        _ = try await database.write(once: call, request) { _ in Response(Request()) }
+    }
+
     func send<Request: WireMessage, Reply: WireMessage>(
         _ participant: Participant, _ method: Method<Request, Reply>, _ request: Request, _ call: CallContext,
         at instant: Timestamp

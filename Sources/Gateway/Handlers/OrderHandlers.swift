@@ -54,6 +54,7 @@ struct OrderHandlers: Sendable {
         _ request: GatewayV1.PayOrderRequest, _ call: CallContext
     ) async throws -> Response<GatewayV1.PayOrderReply> {
         if let earlier: Response<GatewayV1.PayOrderReply> = try await engine.earlier(call, request) { return earlier }
+        try await forwarding.claim(call, request)
         switch request.paymentMethod {
         case .online:
             let response = try await forwarding.write(

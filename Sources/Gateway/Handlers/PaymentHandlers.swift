@@ -13,28 +13,31 @@ struct PaymentHandlers: Sendable {
     }
 
     /// Books a top-up, or pays an order with the money that came; if that is too late the money goes back and the reply
-    /// says why (domain 6.4). Until the answer is there a repeat with the same key goes on where this one stopped: the
-    /// money is kept at the order service from its confirmation on.
+    /// says why (domain 6.4). Whoever runs the payments knows the reference and need not know the account. An order's
+    /// payment is booked by the saga that it starts, so nothing is booked before the journal knows.
     func confirmPayment(
         _ request: OrderV1.ConfirmPaymentRequest, _ call: CallContext
     ) async throws -> Response<GatewayV1.ConfirmPaymentReply> {
-        if let earlier: Response<GatewayV1.ConfirmPaymentReply> = try await engine.earlier(call, request) {
-            return earlier
-        }
-        return try await forwarding.clock.stamped(call) { instant in
-            try await forwarding.clock.cutBefore(call, at: instant)
+        try await forwarding.clock.stamped(call) { instant in
+            let payment = try await forwarding.ask(
+                .order, OrderV1.Payments.listPayments,
+                OrderV1.ListPaymentsRequest(limit: 1, reference: request.reference), call, at: instant
+            ).payments.first
+            var owner = call
+            owner.account = payment?.accountID ?? call.account
+            if let earlier: Response<GatewayV1.ConfirmPaymentReply> = try await engine.earlier(owner, request) {
+                return earlier
+            }
+            try await forwarding.clock.cutBefore(owner, at: instant)
+            if let payment, !payment.orderID.isEmpty, payment.status == .pending {
+                let order = try await payments.order(payment.orderID, owner, at: instant)
+                return try await payments.pay(order, with: payment, owner, request, at: instant)
+            }
             let confirmed = try await forwarding.send(
                 .order, OrderV1.Payments.confirmPayment, request, call, at: instant)
-            guard let payment = confirmed.message.payment, !payment.orderID.isEmpty, payment.status == .confirmed else {
-                let reply = GatewayV1.ConfirmPaymentReply(
-                    payment: confirmed.message.payment, account: confirmed.message.account)
-                return Response(reply, isReplay: confirmed.isReplay, effectiveAt: confirmed.effectiveAt)
-            }
-            // Whoever runs the payments knows the reference and need not know the account.
-            var owner = call
-            owner.account = payment.accountID
-            let order = try await payments.order(payment.orderID, owner, at: instant)
-            return try await payments.pay(order, with: payment, owner, request, at: instant)
+            let reply = GatewayV1.ConfirmPaymentReply(
+                payment: confirmed.message.payment, account: confirmed.message.account)
+            return Response(reply, isReplay: confirmed.isReplay, effectiveAt: confirmed.effectiveAt)
         }
     }
 

@@ -6,7 +6,7 @@ extension SagaDefinition {
     /// Pays an order for a new subscribed group and has it created.
     ///
     /// Input: `order.PayOrderRequest`, `metering.CreateGroupRequest` without its term, and, for an online payment, the
-    /// confirmed `order.Payment`.
+    /// pending `order.Payment`.
     static let payNew = SagaDefinition(
         "pay-new", holdsLock: false, pivot: "pay",
         steps: [

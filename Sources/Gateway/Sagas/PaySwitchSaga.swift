@@ -6,7 +6,7 @@ extension SagaDefinition {
     /// Pays an order that switches a pay-as-you-go group to a subscription at the instant of payment (domain 6.3).
     ///
     /// Input: `order.PayOrderRequest`, `metering.SwitchGroupRequest` without its term's dates, and, for an online
-    /// payment, the confirmed `order.Payment`.
+    /// payment, the pending `order.Payment`.
     static let paySwitch = SagaDefinition(
         "pay-switch", holdsLock: true, pivot: "pay",
         steps: [

@@ -5,10 +5,17 @@ import RPC
 // What both sagas that pay an order share. Their input starts with the frozen `order.PayOrderRequest`.
 
 extension Step {
-    /// The online payment came before the saga. If the order cannot be paid with it, the money is given back
-    /// (domain 6.4).
+    /// Books the online payment that was confirmed by the call that started the saga: not before the saga's journal
+    /// knows of it, so the money is never left without one. If the order cannot be paid with it, it is given back
+    /// (domain 6.4). From the balance there is nothing to do.
     static let payment = Step(
         "payment",
+        action: { saga throws(RPCError) in
+            guard let payment = try saga.onlinePayment() else { return nil }
+            return .to(
+                .order, OrderV1.Payments.confirmPayment,
+                OrderV1.ConfirmPaymentRequest(reference: payment.reference), at: saga.callInstant)
+        },
         undo: { saga throws(RPCError) in
             let frozen = try saga.input.message(0, as: OrderV1.PayOrderRequest.self)
             guard !frozen.paymentID.isEmpty else { return nil }
@@ -39,27 +46,27 @@ extension SagaSoFar {
     /// The reply to whoever paid: the owner, or the one who confirmed an online payment.
     func paid(_ order: OrderV1.Order?, _ group: MeteringV1.InstanceGroup?) throws(RPCError) -> StoredAnswer {
         let at = Timestamp(milliseconds: order?.paidAt ?? startedAt.milliseconds)
-        guard var payment = try onlinePayment() else {
+        guard try onlinePayment() != nil else {
             return answer(GatewayV1.PayOrderReply(order: order, group: group), at: at)
         }
-        payment.status = .booked
+        var payment = try reply(of: "payment", as: OrderV1.PaymentReply.self).payment
+        payment?.status = .booked
         return answer(GatewayV1.ConfirmPaymentReply(payment: payment, order: order, group: group), at: at)
     }
 
-    /// The reply when an online payment came too late; `nil` when the owner paid from the balance and is just refused.
+    /// The reply when an online payment came too late; `nil` when nothing was given back, so that the refusal is all
+    /// there is to tell.
     func returned(_ refusal: RPCError) throws(RPCError) -> StoredAnswer? {
-        guard let frozen = try onlinePayment() else { return nil }
-        let reply = try undone["payment"].map { answer throws(RPCError) in
-            try answer.response(OrderV1.PaymentReply.self, isReplay: false)
-        }
+        guard try onlinePayment() != nil, let undone = undone["payment"] else { return nil }
+        let reply = try undone.response(OrderV1.PaymentReply.self, isReplay: false)
         return answer(
             GatewayV1.ConfirmPaymentReply(
-                payment: reply?.message.payment ?? frozen, account: reply?.message.account,
-                returnedBecause: refusal.message), at: reply?.effectiveAt ?? startedAt)
+                payment: reply.message.payment, account: reply.message.account, returnedBecause: refusal.message),
+            at: reply.effectiveAt ?? startedAt)
     }
 
-    /// The confirmed payment; `nil` when the order is paid from the balance.
-    private func onlinePayment() throws(RPCError) -> OrderV1.Payment? {
+    /// The payment that was pending when the saga started; `nil` when the order is paid from the balance.
+    func onlinePayment() throws(RPCError) -> OrderV1.Payment? {
         guard try !input.message(0, as: OrderV1.PayOrderRequest.self).paymentID.isEmpty else { return nil }
         return try input.message(2, as: OrderV1.Payment.self)
     }

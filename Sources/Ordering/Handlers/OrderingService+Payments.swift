@@ -54,7 +54,9 @@ extension OrderingService {
         }
     }
 
-    /// Gives a confirmed payment back whose order could not be paid any more (domain 6.4). It counts as gone at once.
+    /// Gives a payment back whose order could not be paid any more (domain 6.4). It counts as gone at once. One that is
+    /// still pending was confirmed by a call that may be on its way here: it is confirmed and given back in one, and
+    /// that call will find it returned.
     /// - Throws: `OrderError.paymentNotFound`, `.paymentNotConfirmed`.
     func returnPayment(
         _ request: OrderV1.ReturnPaymentRequest, _ call: CallContext
@@ -65,6 +67,10 @@ extension OrderingService {
             // Follows a refusal in a saga, so it must not fail for the time that took.
             let at = account.follow(instant)
             var payment = try transaction.payment(request.paymentID, of: id)
+            if payment.status == .pending, payment.orderID != nil {
+                try payment.confirm(at: at)
+                try transaction.post(.paymentConfirmed(payment.amount, payment: payment.id.text), to: &account)
+            }
             try payment.giveBack()
             try transaction.post(.paymentReturned(payment.amount, payment: payment.id.text), to: &account)
             try transaction.update(payment)
@@ -82,7 +88,8 @@ extension OrderingService {
         let statuses = request.statuses.filter(Payment.Status.self)
         return try await database.read { transaction in
             if let owner { _ = try transaction.account(owner) }
-            let payments = try transaction.payments(of: owner, statuses: statuses, after: cursor, limit: limit + 1)
+            let payments = try transaction.payments(
+                of: owner, statuses: statuses, reference: request.reference, after: cursor, limit: limit + 1)
             let page = payments.prefix(limit)
             let next = page.last.map { PageCursor(instant: $0.registeredAt, id: $0.id.text).text }
             return Response(

@@ -29,22 +29,23 @@ extension Transaction {
 
     /// Payments in the order of their announcement, after a place in that order.
     /// - Parameter account: `nil`: of all accounts.
+    /// - Parameter reference: empty: any.
     func payments(
-        of account: AccountID?, statuses: Set<Payment.Status>, after: PageCursor, limit: Int
+        of account: AccountID?, statuses: Set<Payment.Status>, reference: String, after: PageCursor, limit: Int
     ) throws -> [Payment] {
-        let scope = account == nil ? "" : "partition = ? AND account = ? AND"
-        var found: [Payment] = []
-        try forEachRow(
+        var scope = account == nil ? "" : "partition = ? AND account = ? AND "
+        if !reference.isEmpty { scope += "reference = ? AND " }
+        // Numbers of our own enum, each at most once, so that there are few different statements.
+        let numbers = statuses.map(\.rawValue).sorted().map(String.init).joined(separator: ", ")
+        return try all(
             """
             SELECT \(Self.paymentColumns) FROM payment
-            WHERE \(scope) (registered_at, payment_id) > (?, ?) ORDER BY registered_at, payment_id
-            """, (account.map { accountKey($0) } ?? []) + [.instant(after.instant), .text(after.id)]
-        ) { row in
-            let payment = try readPayment(row)
-            if statuses.contains(payment.status) { found.append(payment) }
-            return found.count < limit
-        }
-        return found
+            WHERE \(scope)status IN (\(numbers)) AND (registered_at, payment_id) > (?, ?)
+            ORDER BY registered_at, payment_id LIMIT ?
+            """,
+            (account.map { accountKey($0) } ?? []) + (reference.isEmpty ? [] : [.text(reference)]) + [
+                .instant(after.instant), .text(after.id), .integer(limit),
+            ], map: readPayment)
     }
 
     private func readPayment(_ row: any Row) throws -> Payment {

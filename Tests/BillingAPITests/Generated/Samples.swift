@@ -930,6 +930,7 @@ extension OrderV1.ListPaymentsRequest: Sampled {
         for _ in 0..<random.below(4) { message.statuses.append(random.enumeration()) }
         message.cursor = random.text()
         message.limit = random.unsigned()
+        message.reference = random.text()
         return message
     }
 }

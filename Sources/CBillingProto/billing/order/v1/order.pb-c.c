@@ -3241,7 +3241,7 @@ const ProtobufCMessageDescriptor billing__order__v1__payment_reply__descriptor =
   (ProtobufCMessageInit) billing__order__v1__payment_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__list_payments_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor billing__order__v1__list_payments_request__field_descriptors[4] =
 {
   {
     "statuses",
@@ -3279,16 +3279,29 @@ static const ProtobufCFieldDescriptor billing__order__v1__list_payments_request_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reference",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListPaymentsRequest, reference),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__list_payments_request__field_indices_by_name[] = {
   1,   /* field[1] = cursor */
   2,   /* field[2] = limit */
+  3,   /* field[3] = reference */
   0,   /* field[0] = statuses */
 };
 static const ProtobufCIntRange billing__order__v1__list_payments_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__list_payments_request__descriptor =
 {
@@ -3298,7 +3311,7 @@ const ProtobufCMessageDescriptor billing__order__v1__list_payments_request__desc
   "Billing__Order__V1__ListPaymentsRequest",
   "billing.order.v1",
   sizeof(Billing__Order__V1__ListPaymentsRequest),
-  3,
+  4,
   billing__order__v1__list_payments_request__field_descriptors,
   billing__order__v1__list_payments_request__field_indices_by_name,
   1,  billing__order__v1__list_payments_request__number_ranges,

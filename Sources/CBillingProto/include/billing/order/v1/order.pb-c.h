@@ -378,10 +378,11 @@ struct  Billing__Order__V1__ListPaymentsRequest
   Billing__Order__V1__PaymentStatus *statuses;
   ProtobufCBinaryData cursor;
   uint32_t limit;
+  ProtobufCBinaryData reference;
 };
 #define BILLING__ORDER__V1__LIST_PAYMENTS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__list_payments_request__descriptor) \
-    , 0,NULL, {0,NULL}, 0 }
+    , 0,NULL, {0,NULL}, 0, {0,NULL} }
 
 
 struct  Billing__Order__V1__ListPaymentsReply
