@@ -28,7 +28,8 @@ final class ClientLoop: ReactorSocket, @unchecked Sendable {
     private var queue: Deque<PendingCall> = []
     private var sentCount = 0
     private(set) var nextWake = ContinuousClock.Instant.never
-    private(set) var waitsToWrite = false
+    /// Whether calls wait until the socket can be written to, which is news of it.
+    private var waitsToWrite = false
     /// The server's last known life; `0` before its first reply.
     private var bootID: UInt64 = 0
     private var message = WireBuffer(capacity: 4096)

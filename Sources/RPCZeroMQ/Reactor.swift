@@ -9,7 +9,9 @@ import Synchronization
 /// reply reaches the task that waits for it, or leaves the process, without a change of threads.
 ///
 /// One turn reads every readable socket in a burst, runs what became runnable, and sends everything that is ready in one
-/// go. Between turns it sleeps in `zmq_poll`; other threads wake it through an eventfd, and only if it sleeps.
+/// go. Between turns it sleeps in `poll` on the sockets' descriptors; other threads wake it through an eventfd, and only
+/// if it sleeps. `zmq_poll` would do the same and ask the system about each socket several times a turn, which was most
+/// of the processor time of a call.
 public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     // `@unchecked`: what other threads touch is the inbox, behind a mutex, and `let`s. All other properties are touched
     // by the reactor's thread alone, which `run` enters first and last; `preconditionOnThread` guards the entrances.
@@ -39,7 +41,7 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private var localJobs: [UnownedJob] = []
     private var runningJobs: [UnownedJob] = []
     private var takenErrands: [Errand] = []
-    private var pollItems: [zmq_pollitem_t] = []
+    private var pollItems: [pollfd] = []
     private var isStopping = false
     /// The monotonic clock at the last turn.
     private(set) var now = ContinuousClock.now
@@ -165,18 +167,18 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         now = ContinuousClock.now
         var isBusy = false
         let sockets = sockets
-        for socket in sockets where socket.receive() { isBusy = true }
+        for socket in sockets where socket.socket.mayHaveNews && socket.receive() { isBusy = true }
         runJobs()
         takeErrands()
         runJobs()
         for socket in sockets {
-            socket.readEvents()
+            if socket.monitor.socket.mayHaveNews { socket.readEvents() }
             if socket.nextWake <= now { socket.tick() }
         }
         runJobs()
         for socket in self.sockets { socket.flush() }
-        guard !isBusy, localJobs.isEmpty, !isStopping, armForSleep() else { return }
-        sleep()
+        for socket in self.sockets where socket.socket.lookForNews() { isBusy = true }
+        wait(mayRest: !isBusy && localJobs.isEmpty && !isStopping && armForSleep())
     }
 
     private func runJobs() {
@@ -208,33 +210,36 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         }
     }
 
-    private func sleep() {
+    /// Looks which sockets have news; if `mayRest`, sleeps until one has, an errand comes or a wake is due.
+    private func wait(mayRest: Bool) {
         pollItems.removeAll(keepingCapacity: true)
-        pollItems.append(zmq_pollitem_t(socket: nil, fd: wakeDescriptor, events: Int16(ZMQ_POLLIN), revents: 0))
+        pollItems.append(pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0))
         var wake: ContinuousClock.Instant?
         for socket in sockets {
-            let events = Int16(ZMQ_POLLIN) | (socket.waitsToWrite ? Int16(ZMQ_POLLOUT) : 0)
-            pollItems.append(zmq_pollitem_t(socket: socket.socket.handle, fd: 0, events: events, revents: 0))
-            pollItems.append(
-                zmq_pollitem_t(socket: socket.monitor.socket.handle, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0))
+            pollItems.append(pollfd(fd: socket.socket.descriptor, events: Int16(POLLIN), revents: 0))
+            pollItems.append(pollfd(fd: socket.monitor.socket.descriptor, events: Int16(POLLIN), revents: 0))
             wake = min(wake ?? socket.nextWake, socket.nextWake)
         }
         // An interrupted sleep (EINTR) is a turn without news.
-        _ = zmq_poll(&pollItems, Int32(pollItems.count), milliseconds(until: wake))
-        inbox.withLock { $0.isSleeping = false }
+        _ = poll(&pollItems, nfds_t(pollItems.count), mayRest ? milliseconds(until: wake) : 0)
+        if mayRest { inbox.withLock { $0.isSleeping = false } }
         if pollItems[0].revents != 0 {
             var count: eventfd_t = 0
             eventfd_read(wakeDescriptor, &count)
         }
+        for (index, socket) in sockets.enumerated() {
+            if pollItems[1 + 2 * index].revents != 0 { socket.socket.mayHaveNews = true }
+            if pollItems[2 + 2 * index].revents != 0 { socket.monitor.socket.mayHaveNews = true }
+        }
     }
 
     /// Rounded up, so that the instant has come on waking; a minute at most, which bounds what a lost event can cost.
-    private func milliseconds(until wake: ContinuousClock.Instant?) -> Int {
+    private func milliseconds(until wake: ContinuousClock.Instant?) -> Int32 {
         guard let wake else { return 60_000 }
         let left = ContinuousClock.now.duration(to: wake)
         guard left > .zero else { return 0 }
         guard left < .seconds(60) else { return 60_000 }
-        return Int(left.components.seconds) * 1000 + Int(left.components.attoseconds / 1_000_000_000_000_000) + 1
+        return Int32(left.components.seconds) * 1000 + Int32(left.components.attoseconds / 1_000_000_000_000_000) + 1
     }
 }
 
@@ -242,8 +247,6 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
 protocol ReactorSocket: AnyObject {
     var socket: ZeroMQSocket { get }
     var monitor: SocketMonitor { get }
-    /// Whether the reactor shall wake when the socket can be written to.
-    var waitsToWrite: Bool { get }
     /// When `tick` is to be called.
     var nextWake: ContinuousClock.Instant { get }
 

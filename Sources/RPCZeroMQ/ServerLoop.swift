@@ -93,8 +93,6 @@ final class ServerLoop: ReactorSocket, @unchecked Sendable {
 
     // MARK: A turn of the reactor
 
-    var waitsToWrite: Bool { false }
-
     var nextWake: ContinuousClock.Instant { min(backlogWake, drainEnd ?? .never) }
 
     func receive() -> Bool {

@@ -28,8 +28,21 @@ final class ZeroMQSocket {
     }
 
     private(set) var handle: UnsafeMutableRawPointer?
+    /// Readable when the library's other threads have news for the socket: messages, connections, room to send.
+    let descriptor: Int32
+    /// Whether there may be something to receive. Each call into the library takes in the news that `descriptor` tells
+    /// of, so after a send, or a receive that found something, the descriptor may be silent though messages wait. Only a
+    /// receive that found nothing, or a look, says that it can be slept on.
+    var mayHaveNews = true
 
-    fileprivate init(handle: UnsafeMutableRawPointer) { self.handle = handle }
+    fileprivate init(handle: UnsafeMutableRawPointer) {
+        self.handle = handle
+        var value: Int32 = -1
+        var size = MemoryLayout<Int32>.size
+        let status = zmq_getsockopt(handle, ZMQ_FD, &value, &size)
+        precondition(status == 0, "ZeroMQ has no descriptor for a socket, which it documents")
+        descriptor = value
+    }
     convenience init(owning handle: UnsafeMutableRawPointer) { self.init(handle: handle) }
 
     deinit { close() }
@@ -59,7 +72,17 @@ final class ZeroMQSocket {
         return value
     }
 
-    var isWritable: Bool { number(ZMQ_EVENTS) & ZMQ_POLLOUT != 0 }
+    var isWritable: Bool {
+        let events = number(ZMQ_EVENTS)
+        mayHaveNews = events & ZMQ_POLLIN != 0
+        return events & ZMQ_POLLOUT != 0
+    }
+
+    /// Makes sure of `mayHaveNews` where it is in doubt, and gives it back.
+    func lookForNews() -> Bool {
+        if mayHaveNews { mayHaveNews = number(ZMQ_EVENTS) & ZMQ_POLLIN != 0 }
+        return mayHaveNews
+    }
 
     /// The endpoint that was bound last, with the port that was chosen for port 0.
     var lastEndpoint: String {
@@ -95,6 +118,7 @@ final class ZeroMQSocket {
     /// Sends a frame without ever waiting.
     func send(_ bytes: UnsafeRawBufferPointer, more: Bool = false) -> Sending {
         let flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)
+        mayHaveNews = true
         while zmq_send(handle, bytes.baseAddress, bytes.count, flags) < 0 {
             switch zmq_errno() {
             case EINTR: continue
@@ -110,8 +134,12 @@ final class ZeroMQSocket {
     /// - Returns: `false` when there is none.
     func receive(into frame: ZeroMQFrame) -> Bool {
         while zmq_msg_recv(frame.message, handle, ZMQ_DONTWAIT) < 0 {
-            guard zmq_errno() == EINTR else { return false }
+            guard zmq_errno() == EINTR else {
+                mayHaveNews = false
+                return false
+            }
         }
+        mayHaveNews = true
         return true
     }
 
