@@ -2,7 +2,7 @@ import Synchronization
 
 /// Fires functions at their deadlines. One sleeping task serves all of them, since most are withdrawn long before they
 /// are due and a task for each would pile up until then.
-final class DeadlineWatch: Sendable {
+package final class DeadlineWatch: Sendable {
     private struct State {
         var entries: [UInt64: (deadline: Deadline, fire: @Sendable () -> Void)] = [:]
         /// When the sleeping task wakes; `nil` while there is none.
@@ -11,7 +11,9 @@ final class DeadlineWatch: Sendable {
 
     private let state = Mutex(State())
 
-    func add(_ id: UInt64, _ deadline: Deadline, _ fire: @escaping @Sendable () -> Void) {
+    package init() {}
+
+    package func add(_ id: UInt64, _ deadline: Deadline, _ fire: @escaping @Sendable () -> Void) {
         let mustSleep = state.withLock { state in
             state.entries[id] = (deadline, fire)
             if let wake = state.wake, wake <= deadline { return false }
@@ -21,7 +23,7 @@ final class DeadlineWatch: Sendable {
         if mustSleep { sleep(until: deadline) }
     }
 
-    func remove(_ id: UInt64) { _ = state.withLock { $0.entries.removeValue(forKey: id) } }
+    package func remove(_ id: UInt64) { _ = state.withLock { $0.entries.removeValue(forKey: id) } }
 
     private func sleep(until deadline: Deadline) {
         Task { [weak self] in

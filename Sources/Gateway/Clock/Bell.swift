@@ -15,8 +15,11 @@ final class Bell: Sendable {
     private struct State {
         var rings: UInt64 = 0
         var waiters: [UInt64: Waiter] = [:]
-        var lastID: UInt64 = 0
     }
+
+    /// Of all bells: most waits are over long before their deadline, and a timer for each would cost more than the wait.
+    private static let deadlines = DeadlineWatch()
+    private static let lastID = Atomic<UInt64>(0)
 
     private let state = Mutex(State())
 
@@ -42,15 +45,30 @@ final class Bell: Sendable {
 
     /// Waits until the bell rings after its ring number `seen`, or until `timer` ends.
     func wait(after seen: UInt64, timer: @escaping @Sendable () async -> Void) async {
-        let id = state.withLock { state in
-            state.lastID += 1
-            state.waiters[state.lastID] = .coming
-            return state.lastID
-        }
+        let id = enlist()
         let alarm = Task {
             await timer()
             self.timeIsUp(for: id)
         }
+        await wait(id, after: seen)
+        alarm.cancel()
+    }
+
+    /// Waits until the bell rings after its ring number `seen`, or until `deadline`.
+    func wait(after seen: UInt64, until deadline: Deadline) async {
+        let id = enlist()
+        Self.deadlines.add(id, deadline) { self.timeIsUp(for: id) }
+        await wait(id, after: seen)
+        Self.deadlines.remove(id)
+    }
+
+    private func enlist() -> UInt64 {
+        let id = Self.lastID.wrappingAdd(1, ordering: .relaxed).newValue
+        state.withLock { $0.waiters[id] = .coming }
+        return id
+    }
+
+    private func wait(_ id: UInt64, after seen: UInt64) async {
         await withCheckedContinuation { continuation in
             let isOver = state.withLock { state in
                 if state.rings != seen { return true }
@@ -65,15 +83,6 @@ final class Bell: Sendable {
             if isOver { continuation.resume() }
         }
         _ = state.withLock { $0.waiters.removeValue(forKey: id) }
-        alarm.cancel()
-    }
-
-    /// Waits until the bell rings after its ring number `seen`, or until `deadline`.
-    func wait(after seen: UInt64, until deadline: Deadline) async {
-        await wait(after: seen) {
-            // Throws only when cancelled, which is when the bell rang first.
-            try? await Task.sleep(until: deadline.instant, clock: .continuous)
-        }
     }
 
     private func timeIsUp(for id: UInt64) {
