@@ -28,23 +28,25 @@ package final class GatewayService: Sendable {
     ///   - clock: a `RealClock` or `ManualClock` over the same database and services.
     ///   - health: what the gateway says of itself among the five.
     ///   - bootID: tells this process from the one before it; sagas that it takes up carry it.
+    ///   - executor: where sagas run: best where the sockets of `services` are, so that a reply needs no change of
+    ///     threads; `nil`: the default pool.
     package convenience init(
         database: any Database, services: Services, clock: any BusinessClock, health: HealthService, bootID: UInt64,
         configuration: Configuration = Configuration(),
         identifiers: any IdentifierGenerator = RandomIdentifierGenerator(), time: any TimeSource = SystemTimeSource(),
-        logger: Logger = Logger(label: "gateway")
+        executor: (any TaskExecutor)? = nil, logger: Logger = Logger(label: "gateway")
     ) {
         self.init(
             database: database, services: services, clock: clock, health: health, bootID: bootID,
-            configuration: configuration, identifiers: identifiers, time: time, logger: logger,
-            interruption: { point, step in database.crashPlan?.reached(point, of: step) })
+            configuration: configuration, identifiers: identifiers, time: time, executor: executor,
+            logger: logger, interruption: { point, step in database.crashPlan?.reached(point, of: step) })
     }
 
     /// - Parameter interruption: what happens at the points of a crash plan; a test throws there.
     init(
         database: any Database, services: Services, clock: any BusinessClock, health: HealthService, bootID: UInt64,
         configuration: Configuration, identifiers: any IdentifierGenerator, time: any TimeSource,
-        logger: Logger = Logger(label: "gateway"),
+        executor: (any TaskExecutor)? = nil, logger: Logger = Logger(label: "gateway"),
         random: @escaping @Sendable (ClosedRange<Int64>) -> Int64 = { Int64.random(in: $0) },
         interruption: @escaping SagaEngine.Interruption
     ) {
@@ -63,7 +65,8 @@ package final class GatewayService: Sendable {
                             "an account is not caught up yet",
                             metadata: ["account": "\(account)", "cause": "\(error)"])
                     }
-                }, owner: "gateway-\(String(bootID, radix: 16))", logger: logger, interruption: interruption))
+                }, owner: "gateway-\(String(bootID, radix: 16))", executor: executor, logger: logger,
+                interruption: interruption))
         self.configuration = configuration
         self.health = health
     }

@@ -59,6 +59,9 @@ final class Host: Sendable {
         return database
     }
 
+    /// Where tasks run best that call other services.
+    var executor: any TaskExecutor { reactor }
+
     /// A way to a service in another process.
     func channel(_ endpoint: String) throws -> any Channel {
         try ZeroMQChannel(reactor: reactor, endpoint: endpoint)

@@ -162,9 +162,10 @@ extension Host {
         let vitals = ServerVitals()
         let database = try open(.gateway, options, migrations: GatewayService.migrations)
         let service = GatewayService(
-            database: database, services: services, clock: clock.clock(database, services),
+            database: database, services: services, clock: clock.clock(database, services, executor),
             health: health(.gateway, vitals), bootID: vitals.bootID,
-            configuration: GatewayService.Configuration(provisioner: clock.provisioner.wire), identifiers: identifiers)
+            configuration: GatewayService.Configuration(provisioner: clock.provisioner.wire), identifiers: identifiers,
+            executor: executor)
         var router = Router()
         service.register(in: &router)
         try await service.start()

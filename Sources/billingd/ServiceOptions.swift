@@ -119,11 +119,11 @@ struct ClockOptions: ParsableArguments {
     @Option(help: "Whether new groups count as created at once, or when `billing group report-created` says so.")
     var provisioner = Provisioner.immediate
 
-    func clock(_ database: any Database, _ services: Services) -> any BusinessClock {
+    func clock(_ database: any Database, _ services: Services, _ executor: any TaskExecutor) -> any BusinessClock {
         let due = ServiceDueWork(services)
         return switch clock {
         case .real: RealClock(database: database, due: due)
-        case .manual: ManualClock(start: start, database: database, due: due)
+        case .manual: ManualClock(start: start, database: database, due: due, executor: executor)
         }
     }
 }

@@ -32,6 +32,7 @@ package final class ManualClock: BusinessClock {
     private let time: any TimeSource
     private let schedule: RetrySchedule
     private let random: @Sendable (ClosedRange<Int64>) -> Int64
+    private let executor: (any TaskExecutor)?
     private let logger: Logger
     private let state: Mutex<State>
     /// Rung when the last stamped call is over.
@@ -39,18 +40,21 @@ package final class ManualClock: BusinessClock {
     /// Rung when the clock stands, or when those who wait for it should be told why it does not move.
     private let moved = Bell()
 
-    /// - Parameter start: where a new clock starts; an existing one stays where it is.
+    /// - Parameters:
+    ///   - start: where a new clock starts; an existing one stays where it is.
+    ///   - executor: where the clock moves: best where the sockets of `due` are; `nil`: the default pool.
     package init(
         start: Timestamp = ManualClock.defaultStart, database: any Database, due: any DueWork,
         time: any TimeSource = SystemTimeSource(), schedule: RetrySchedule = RetrySchedule(),
         random: @escaping @Sendable (ClosedRange<Int64>) -> Int64 = { Int64.random(in: $0) },
-        logger: Logger = Logger(label: "clock")
+        executor: (any TaskExecutor)? = nil, logger: Logger = Logger(label: "clock")
     ) {
         self.database = database
         self.due = due
         self.time = time
         self.schedule = schedule
         self.random = random
+        self.executor = executor
         self.logger = logger
         state = Mutex(State(now: start, target: start, startedAt: start))
     }
@@ -79,7 +83,7 @@ package final class ManualClock: BusinessClock {
             state.unfinished = .everything(at: stored.now)
             state.isMoving = true
         }
-        Task { await self.move() }
+        Task(executorPreference: executor) { await self.move() }
     }
 
     package func stop() {
@@ -146,7 +150,7 @@ package final class ManualClock: BusinessClock {
             (state.isMoving, state.startedAt, state.lines) = (true, state.now, 0)
             return true
         }
-        if mustStart { Task { await self.move() } }
+        if mustStart { Task(executorPreference: executor) { await self.move() } }
         while true {
             let seen = moved.rings
             let status = status

@@ -24,6 +24,8 @@ final class SagaEngine: Sendable {
         var catchUp: @Sendable (_ account: String) async -> Void
         /// Tells this process from the one before it.
         var owner: String
+        /// Where sagas run: best where the sockets of `services` are; `nil`: the default pool.
+        var executor: (any TaskExecutor)?
         var logger = Logger(label: "saga")
         var interruption: Interruption
     }
@@ -190,20 +192,22 @@ final class SagaEngine: Sendable {
     // MARK: - Running
 
     private func launch(_ run: SagaRun, _ saga: LiveSaga) {
-        Task {
-            var ending = LiveSaga.Ending.left
-            do {
-                ending = .finished(try await drive(run, saga))
-            } catch is Left {
-                surroundings.logger.notice("a saga was left", metadata: ["saga": "\(run.record.sagaID)"])
-            } catch {
-                surroundings.logger.error(
-                    "a saga stopped", metadata: ["saga": "\(run.record.sagaID)", "cause": "\(error)"])
-                await park(run.record, "\(error)")
-            }
-            live.withLock { $0[run.record.sagaID] = nil }
-            saga.end(ending)
+        Task(executorPreference: surroundings.executor) { await self.finish(run, saga) }
+    }
+
+    private func finish(_ run: SagaRun, _ saga: LiveSaga) async {
+        var ending = LiveSaga.Ending.left
+        do {
+            ending = .finished(try await drive(run, saga))
+        } catch is Left {
+            surroundings.logger.notice("a saga was left", metadata: ["saga": "\(run.record.sagaID)"])
+        } catch {
+            surroundings.logger.error(
+                "a saga stopped", metadata: ["saga": "\(run.record.sagaID)", "cause": "\(error)"])
+            await park(run.record, "\(error)")
         }
+        live.withLock { $0[run.record.sagaID] = nil }
+        saga.end(ending)
     }
 
     /// This process has no business with the saga any more: it stops, or another one took over.
