@@ -44,6 +44,26 @@ import Testing
             ])
     }
 
+    @Test("It asks what is due once an hour, and again after each stop, and does what calls made due meanwhile")
+    func asksOnceAnHour() async throws {
+        let harness = try Harness()
+        let deadline = Self.after(hours: 1).adding(milliseconds: 5)
+        harness.world.script.withLock { $0.due = [(deadline, .expireOrders)] }
+        let gateway = try await harness.boot()
+        for minute in 1...3 {
+            let next = Self.start.adding(milliseconds: Int64(minute) * 60_000)
+            _ = try await advance(gateway, harness, to: next)
+        }
+        #expect(harness.world.script.withLock { $0.askedAfter } == [Self.start.milliseconds])
+        harness.world.script.withLock { $0.due.append((Self.after(hours: 1), .cut)) }
+        _ = try await advance(gateway, harness, to: Self.after(hours: 1).adding(milliseconds: 60_000))
+        let stops = [Self.start, Self.start.adding(milliseconds: 180_000), Self.after(hours: 1), deadline]
+        #expect(harness.world.script.withLock { $0.askedAfter } == stops.map(\.milliseconds))
+        #expect(
+            harness.world.script.withLock { $0.done }
+                == ["cut \(Self.after(hours: 1).milliseconds)", "orders \(deadline.milliseconds)"])
+    }
+
     @Test("A restarted gateway does the work of its instant again before anything else, and goes on from there")
     func restart() async throws {
         let harness = try Harness()

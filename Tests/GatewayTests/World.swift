@@ -28,6 +28,8 @@ final class World: Sendable {
         var orders: [String: OrderV1.Order] = [:]
         var isOverdue = false
         var due: [(Timestamp, DueStop.Work)] = []
+        /// After which instants metering was asked what is due.
+        var askedAfter: [Int64] = []
         var done: [String] = []
     }
 
@@ -260,7 +262,8 @@ final class World: Sendable {
 
     private func registerDueWork(in router: inout Router) {
         router.handle(MeteringV1.Cuts.nextDue) { request, _ in
-            Response(
+            self.script.withLock { $0.askedAfter.append(request.after) }
+            return Response(
                 MeteringV1.NextDueReply(
                     cutAt: self.next(.cut, after: request.after),
                     expiryAt: self.next(.expireTerms, after: request.after)))

@@ -24,6 +24,9 @@ package final class ManualClock: BusinessClock {
         var isMoving = false
         /// Kept as `now`, its work not known to be done.
         var unfinished: DueStop?
+        /// Nothing is due before this. A call makes nothing due before the top of the hour that follows it: slices are
+        /// cut there, an order times out a day after it was placed, and a term lasts a month.
+        var nothingBefore = Timestamp.earliest
         var isStopped = false
     }
 
@@ -206,7 +209,7 @@ package final class ManualClock: BusinessClock {
             moved.ring()
             return false
         }
-        let stop = try await due.due(after: now).after(now).nextStop(notAfter: target)
+        let stop = try await nextStop(after: now, notAfter: target)
         let next = stop?.at ?? target
         try await database.write { try $0.setClock(now: next) }
         state.withLock { state in
@@ -214,6 +217,14 @@ package final class ManualClock: BusinessClock {
             (state.problem, state.failures) = ("", 0)
         }
         return true
+    }
+
+    private func nextStop(after now: Timestamp, notAfter target: Timestamp) async throws -> DueStop? {
+        if state.withLock({ target < $0.nothingBefore }) { return nil }
+        let due = try await due.due(after: now).after(now)
+        let nextHour = BillingCalendar.hour(of: now).adding(milliseconds: .millisecondsPerHour)
+        state.withLock { $0.nothingBefore = min(due.earliest ?? nextHour, nextHour) }
+        return due.nextStop(notAfter: target)
     }
 
     private func work(at stop: DueStop) async throws {

@@ -12,9 +12,12 @@ package struct DueInstants: Hashable, Sendable {
         self.orderDeadline = orderDeadline
     }
 
+    /// `nil` when nothing is due, ever.
+    package var earliest: Timestamp? { [termEnds, cut, orderDeadline].compactMap { $0 }.min() }
+
     /// Where a clock that moves to `target` stops next; `nil` when nothing is due on the way.
     package func nextStop(notAfter target: Timestamp) -> DueStop? {
-        guard let at = [termEnds, cut, orderDeadline].compactMap({ $0 }).min(), at <= target else { return nil }
+        guard let at = earliest, at <= target else { return nil }
         let due: [(Timestamp?, DueStop.Work)] = [
             (termEnds, .expireTerms), (cut, .cut), (orderDeadline, .expireOrders),
         ]
