@@ -61,7 +61,7 @@ extension Partition {
     /// The partitions `[from, to)` that a request names.
     /// - Throws: `PageError` for a range that is none.
     package static func range(_ from: UInt32, _ to: UInt32) throws(PageError) -> Range<Int> {
-        guard from < to, to <= UInt32(count) else {
+        guard from <= to, to <= UInt32(count) else {
             throw PageError(
                 field: "partition_to", value: String(to), why: "ends no range of partitions that starts at \(from)")
         }

@@ -168,6 +168,28 @@ class KilledSagas(ClusterCase):
                 for point in ["before", "after"]:
                     self.kill_at(saga, step, service, point)
 
+    def test_online_payment_is_never_left_without_a_saga(self):
+        scenario = Scenario(self, "pay-new")
+        order_id = scenario.request.order_id
+        online = gateway.PayOrderRequest(
+            order_id=order_id, payment_method=order.PAYMENT_METHOD_ONLINE, reference="online-" + order_id)  # fmt: skip
+        key = self.api.new_key()
+        self.api.Orders.PayOrder(online, account=scenario.account, key=key)
+        self.refused("call.key_reused", self.api.Orders.PayOrder, scenario.request, account=scenario.account, key=key)
+        # The balance pays, and the saga waits for metering, when the online money comes.
+        self.cluster.kill("metering")
+        scenario.send()
+        confirm = order.ConfirmPaymentRequest(reference=online.reference)
+        while self.api.balance(scenario.account) == 1_000_000_000:
+            time.sleep(0.01)
+        self.refused("group.locked", self.api.Payments.ConfirmPayment, confirm)
+        self.cluster.restart("metering")
+        scenario.check(scenario.call_again())
+        late = self.api.Payments.ConfirmPayment(confirm)
+        self.assertEqual(late.payment.status, order.PAYMENT_STATUS_RETURNED)
+        self.assertIn("paid", late.returned_because)
+        self.refused("payment.not_pending", self.api.Payments.ConfirmPayment, confirm)
+
     def test_zzz_nothing_is_left_over(self):
         sagas = self.api.Operations.ListSagas(
             gateway.ListSagasRequest(statuses=[gateway.SAGA_STATUS_RUNNING, gateway.SAGA_STATUS_UNDOING,

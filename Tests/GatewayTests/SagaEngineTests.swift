@@ -27,7 +27,7 @@ import Testing
 
     private func expectStatus(_ status: SagaRecord.Status, _ harness: Harness) async throws {
         let sagas = try await harness.database.read {
-            try $0.sagas(account: "", states: [], after: (-1, ""), limit: 10)
+            try $0.sagas(account: "", states: [], after: .start, limit: 10)
         }
         #expect(sagas.map(\.status) == [status])
         #expect(sagas.allSatisfy { $0.status.isFinished && !$0.isParked && $0.step.isEmpty })
@@ -197,7 +197,7 @@ import Testing
         _ = try await saga.call(second.channel, harness.options())
         let record = try #require(
             try await harness.database.read {
-                try $0.sagas(account: "", states: [], after: (-1, ""), limit: 1).first
+                try $0.sagas(account: "", states: [], after: .start, limit: 1).first
             })
         #expect(record.epoch == 2)
         var stale = record

@@ -80,7 +80,7 @@ import Testing
         var account = Account(id: try AccountID("acct-1"), name: "a", openedAt: opening)
         let instant = opening.adding(milliseconds: offset)
         guard let expected else {
-            let error = #expect(throws: OrderError.self) { try account.takeEffect(at: instant) }
+            let error = #expect(throws: AccountClockError.self) { try account.takeEffect(at: instant) }
             #expect(error?.reason == "call.time_went_back")
             #expect(error?.status == .aborted)
             return

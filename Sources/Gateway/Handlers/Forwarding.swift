@@ -76,7 +76,7 @@ struct Forwarding: Sendable {
     /// Binds the caller's key to a request whose answer is recorded elsewhere, by one of several owners.
     /// - Throws: `RPCError` "call.key_reused" when the key was used for another request.
     func claim<Request: WireMessage>(_ call: CallContext, _ request: Request) async throws {
-        _ = try await database.write(once: call, request) { _ in Response(Request()) }
+        _ = try await database.write(once: call, request) { _ in Response(request) }
     }
 
     func send<Request: WireMessage, Reply: WireMessage>(

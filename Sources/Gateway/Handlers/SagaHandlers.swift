@@ -26,7 +26,8 @@ struct SagaHandlers: Sendable {
                 account: account, states: states, after: after, limit: limit + 1)
         }
         let page = found.prefix(limit)
-        let next = found.count > limit ? page.last.map { PageCursor(instant: $0.createdAt, id: $0.sagaID).text } ?? "" : ""
+        let next =
+            found.count > limit ? page.last.map { PageCursor(instant: $0.createdAt, id: $0.sagaID).text } ?? "" : ""
         return Response(GatewayV1.ListSagasReply(sagas: page.map(message), nextCursor: next))
     }
 

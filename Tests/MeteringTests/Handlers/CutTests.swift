@@ -197,7 +197,7 @@ import Testing
     @Test(
         "A cut names its hour and its partitions rightly or is refused",
         arguments: [
-            (0, 256, "2026-04-10 10:00:00.001", "cut.not_top_of_hour"), (3, 3, "2026-04-10 10:00", "page.malformed"),
+            (0, 256, "2026-04-10 10:00:00.001", "cut.not_top_of_hour"), (4, 3, "2026-04-10 10:00", "page.malformed"),
             (0, 257, "2026-04-10 10:00", "page.malformed"),
         ] as [(UInt32, UInt32, String, String)])
     func refused(_ from: UInt32, to: UInt32, through: String, reason: String) async throws {
