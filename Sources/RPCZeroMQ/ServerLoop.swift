@@ -33,6 +33,8 @@ final class ServerLoop: ReactorSocket, @unchecked Sendable {
     /// Idle peers are forgotten above this number.
     private static let keptPeers = 1024
     private static let backlogRetry = Duration.milliseconds(5)
+    /// Between the last reply and closing: a connection that is closed at once may be reset, and the reply lost with it.
+    private static let settleTime = Duration.milliseconds(100)
 
     let socket: ZeroMQSocket
     let monitor: SocketMonitor
@@ -58,6 +60,8 @@ final class ServerLoop: ReactorSocket, @unchecked Sendable {
     private var isClosed = false
     private var drainWaiters: [UnsafeContinuation<Void, Never>] = []
     private var drainEnd: ContinuousClock.Instant?
+    /// Whether all is answered and the last replies are given time to leave.
+    private var isSettling = false
 
     /// - Throws: `RPCError` "server.endpoint_in_use", "server.endpoint_unusable", "call.no_resources".
     init(
@@ -227,7 +231,10 @@ final class ServerLoop: ReactorSocket, @unchecked Sendable {
         }
         ready.removeAll(keepingCapacity: true)
         published.value.withLock { $0 = machine.statistics }
-        if drainEnd != nil, machine.statistics.inFlight == 0, backlogged.isEmpty { close() }
+        if let end = drainEnd, !isSettling, machine.statistics.inFlight == 0, backlogged.isEmpty {
+            isSettling = true
+            drainEnd = min(end, reactor.now.advanced(by: Self.settleTime))
+        }
     }
 
     /// - Returns: `false` when the peer's queue is full.
@@ -282,9 +289,11 @@ final class ServerLoop: ReactorSocket, @unchecked Sendable {
         }
         backlogWake = backlogged.isEmpty ? .never : reactor.now.advanced(by: Self.backlogRetry)
         if let drainEnd, drainEnd <= reactor.now {
-            logger.warning(
-                "the grace period is over with calls in flight",
-                metadata: [LogKey.inFlight: "\(machine.statistics.inFlight)"])
+            if machine.statistics.inFlight > 0 {
+                logger.warning(
+                    "the grace period is over with calls in flight",
+                    metadata: [LogKey.inFlight: "\(machine.statistics.inFlight)"])
+            }
             close()
         }
     }
