@@ -2,7 +2,8 @@ import Foundation
 import Testing
 
 /// Runs Proto/generate on small schemas in a directory of their own.
-@Suite("The generator") struct GeneratorTests {
+// Serialized: Foundation's `Process.run` is not safe to call from several threads at once.
+@Suite("The generator", .serialized) struct GeneratorTests {
     @Test(
         "What the wire contract forbids is refused in one line that names it",
         arguments: [

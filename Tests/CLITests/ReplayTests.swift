@@ -141,14 +141,11 @@ import Testing
         let folder = FileManager.default.temporaryDirectory.appending(path: "replay-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let file = folder.appending(path: "trace.csv")
-        try Self.trace.write(to: file, atomically: true, encoding: .utf8)
-        let gzip = Process()
-        gzip.executableURL = URL(filePath: "/bin/gzip")
-        gzip.arguments = [file.path()]
-        try gzip.run()
-        gzip.waitUntilExit()
-        #expect(try ReplayFile.read(file.path() + ".gz") == Array(Self.trace.utf8))
+        // What gzip made of "group_id\none\n".
+        let packed = try #require(Data(base64Encoded: "H4sIAAAAAAACA0svyi8tiM9M4crPS+UCACqgxAUNAAAA"))
+        let file = folder.appending(path: "trace.csv.gz")
+        try packed.write(to: file)
+        #expect(try ReplayFile.read(file.path()) == Array("group_id\none\n".utf8))
         let broken = folder.appending(path: "broken.csv.gz")
         try "not gzip".write(to: broken, atomically: true, encoding: .utf8)
         #expect(throws: ReplayError.unreadable(because: "gzip cannot unpack it")) { try ReplayFile.read(broken.path()) }
