@@ -205,6 +205,8 @@ extension GatewayV1.PlaceNewOrderRequest: WireCoded, WireReflection {
         months = c.pointee.months
         name = try Checked.string(c.pointee.name, "name")
         network = try Checked.string(c.pointee.network, "network")
+        autoRenewal = c.pointee.auto_renewal != 0
+        autoRenewalMonths = c.pointee.auto_renewal_months
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Gateway__V1__PlaceNewOrderRequest>, in arena: inout Arena) {
@@ -216,17 +218,21 @@ extension GatewayV1.PlaceNewOrderRequest: WireCoded, WireReflection {
         c.pointee.months = months
         c.pointee.name = arena.store(name)
         c.pointee.network = arena.store(network)
+        c.pointee.auto_renewal = autoRenewal ? 1 : 0
+        c.pointee.auto_renewal_months = autoRenewalMonths
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(6)
+        fields.reserveCapacity(8)
         fields.append(("specification", .text(specification)))
         fields.append(("region", .text(region)))
         fields.append(("instances", .integer(Int64(instances))))
         fields.append(("months", .integer(Int64(months))))
         fields.append(("name", .text(name)))
         fields.append(("network", .text(network)))
+        fields.append(("auto_renewal", .boolean(autoRenewal)))
+        fields.append(("auto_renewal_months", .integer(Int64(autoRenewalMonths))))
         return fields
     }
 }
@@ -245,10 +251,48 @@ extension GatewayV1.PlaceSwitchOrderRequest: WireCoded, WireReflection {
     init(copying c: UnsafeMutablePointer<Billing__Gateway__V1__PlaceSwitchOrderRequest>, _: WireLimits) throws(RPCError) {
         groupID = try Checked.string(c.pointee.group_id, "group_id")
         months = c.pointee.months
+        autoRenewal = c.pointee.auto_renewal != 0
+        autoRenewalMonths = c.pointee.auto_renewal_months
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Gateway__V1__PlaceSwitchOrderRequest>, in arena: inout Arena) {
         c.initialize(to: Billing__Gateway__V1__PlaceSwitchOrderRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.group_id = arena.store(groupID)
+        c.pointee.months = months
+        c.pointee.auto_renewal = autoRenewal ? 1 : 0
+        c.pointee.auto_renewal_months = autoRenewalMonths
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(4)
+        fields.append(("group_id", .text(groupID)))
+        fields.append(("months", .integer(Int64(months))))
+        fields.append(("auto_renewal", .boolean(autoRenewal)))
+        fields.append(("auto_renewal_months", .integer(Int64(autoRenewalMonths))))
+        return fields
+    }
+}
+
+extension GatewayV1.PlaceRenewalOrderRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_GatewayV1_PlaceRenewalOrderRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Gateway__V1__PlaceRenewalOrderRequest>, _: WireLimits) throws(RPCError) {
+        groupID = try Checked.string(c.pointee.group_id, "group_id")
+        months = c.pointee.months
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Gateway__V1__PlaceRenewalOrderRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Gateway__V1__PlaceRenewalOrderRequest())
         c.pointee.base.descriptor = Self.descriptor
         c.pointee.group_id = arena.store(groupID)
         c.pointee.months = months
@@ -259,6 +303,187 @@ extension GatewayV1.PlaceSwitchOrderRequest: WireCoded, WireReflection {
         fields.reserveCapacity(2)
         fields.append(("group_id", .text(groupID)))
         fields.append(("months", .integer(Int64(months))))
+        return fields
+    }
+}
+
+extension GatewayV1.CancelRenewalRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_GatewayV1_CancelRenewalRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Gateway__V1__CancelRenewalRequest>, _: WireLimits) throws(RPCError) {
+        groupID = try Checked.string(c.pointee.group_id, "group_id")
+        token = try Checked.string(c.pointee.token, "token")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Gateway__V1__CancelRenewalRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Gateway__V1__CancelRenewalRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.group_id = arena.store(groupID)
+        c.pointee.token = arena.store(token)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("group_id", .text(groupID)))
+        fields.append(("token", .text(token)))
+        return fields
+    }
+}
+
+extension GatewayV1.PriceImpactRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_GatewayV1_PriceImpactRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Gateway__V1__PriceImpactRequest>, _: WireLimits) throws(RPCError) {
+        document = try Checked.string(c.pointee.document, "document")
+        cursor = try Checked.string(c.pointee.cursor, "cursor")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Gateway__V1__PriceImpactRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Gateway__V1__PriceImpactRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.document = arena.store(document)
+        c.pointee.cursor = arena.store(cursor)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("document", .text(document)))
+        fields.append(("cursor", .text(cursor)))
+        return fields
+    }
+}
+
+extension GatewayV1.PriceImpactReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_GatewayV1_PriceImpactReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Gateway__V1__PriceImpactReply>, _ limits: WireLimits) throws(RPCError) {
+        version = c.pointee.version
+        effectiveAt = c.pointee.effective_at
+        changes = try Checked.messages(c.pointee.n_changes, c.pointee.changes, "changes", limits)
+        impacts = try Checked.messages(c.pointee.n_impacts, c.pointee.impacts, "impacts", limits)
+        nextCursor = try Checked.string(c.pointee.next_cursor, "next_cursor")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Gateway__V1__PriceImpactReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Gateway__V1__PriceImpactReply())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.version = version
+        c.pointee.effective_at = effectiveAt
+        (c.pointee.changes, c.pointee.n_changes) = arena.store(changes)
+        (c.pointee.impacts, c.pointee.n_impacts) = arena.store(impacts)
+        c.pointee.next_cursor = arena.store(nextCursor)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(5)
+        fields.append(("version", .integer(Int64(version))))
+        fields.append(("effective_at", .integer(effectiveAt)))
+        fields.append(("changes", .list(changes.map { .message($0.wireFields) })))
+        fields.append(("impacts", .list(impacts.map { .message($0.wireFields) })))
+        fields.append(("next_cursor", .text(nextCursor)))
+        return fields
+    }
+}
+
+extension GatewayV1.ThingImpact: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_GatewayV1_ThingImpact()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Gateway__V1__ThingImpact>, _ limits: WireLimits) throws(RPCError) {
+        thing = try Checked.message(c.pointee.thing, "thing", limits)
+        impact = try Checked.message(c.pointee.impact, "impact", limits)
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Gateway__V1__ThingImpact>, in arena: inout Arena) {
+        c.initialize(to: Billing__Gateway__V1__ThingImpact())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = thing {
+            c.pointee.thing = arena.store(value)
+        }
+        if let value = impact {
+            c.pointee.impact = arena.store(value)
+        }
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        if let value = thing { fields.append(("thing", .message(value.wireFields))) }
+        if let value = impact { fields.append(("impact", .message(value.wireFields))) }
+        return fields
+    }
+}
+
+extension GatewayV1.ExplainLineReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_GatewayV1_ExplainLineReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Gateway__V1__ExplainLineReply>, _ limits: WireLimits) throws(RPCError) {
+        details = try Checked.message(c.pointee.details, "details", limits)
+        steps = try Checked.strings(c.pointee.n_steps, c.pointee.steps, "steps", limits)
+        recomputedMicros = c.pointee.recomputed_micros
+        agrees = c.pointee.agrees != 0
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Gateway__V1__ExplainLineReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Gateway__V1__ExplainLineReply())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = details {
+            c.pointee.details = arena.store(value)
+        }
+        (c.pointee.steps, c.pointee.n_steps) = arena.store(steps)
+        c.pointee.recomputed_micros = recomputedMicros
+        c.pointee.agrees = agrees ? 1 : 0
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(4)
+        if let value = details { fields.append(("details", .message(value.wireFields))) }
+        fields.append(("steps", .list(steps.map { .text($0) })))
+        fields.append(("recomputed_micros", .integer(recomputedMicros)))
+        fields.append(("agrees", .boolean(agrees)))
         return fields
     }
 }
@@ -278,6 +503,9 @@ extension GatewayV1.PayOrderRequest: WireCoded, WireReflection {
         orderID = try Checked.string(c.pointee.order_id, "order_id")
         paymentMethod = try Checked.enumeration(c.pointee.payment_method.rawValue, "payment_method", .specified)
         reference = try Checked.string(c.pointee.reference, "reference")
+        couponID = try Checked.string(c.pointee.coupon_id, "coupon_id")
+        withoutCoupon = c.pointee.without_coupon != 0
+        balanceMicros = c.pointee.balance_micros
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Gateway__V1__PayOrderRequest>, in arena: inout Arena) {
@@ -286,14 +514,20 @@ extension GatewayV1.PayOrderRequest: WireCoded, WireReflection {
         c.pointee.order_id = arena.store(orderID)
         c.pointee.payment_method = .init(rawValue: UInt32(paymentMethod.rawValue))
         c.pointee.reference = arena.store(reference)
+        c.pointee.coupon_id = arena.store(couponID)
+        c.pointee.without_coupon = withoutCoupon ? 1 : 0
+        c.pointee.balance_micros = balanceMicros
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(3)
+        fields.reserveCapacity(6)
         fields.append(("order_id", .text(orderID)))
         fields.append(("payment_method", .enumeration(paymentMethod.wireName)))
         fields.append(("reference", .text(reference)))
+        fields.append(("coupon_id", .text(couponID)))
+        fields.append(("without_coupon", .boolean(withoutCoupon)))
+        fields.append(("balance_micros", .integer(balanceMicros)))
         return fields
     }
 }

@@ -145,12 +145,15 @@ extension GatewayV1 {
         public var months: UInt32 = 0
         public var name: String = ""
         public var network: String = ""
+        public var autoRenewal: Bool = false
+        /// 0: as many as are bought.
+        public var autoRenewalMonths: UInt32 = 0
 
         public init() {}
 
         public init(
             specification: String = "", region: String = "", instances: UInt32 = 0, months: UInt32 = 0,
-            name: String = "", network: String = ""
+            name: String = "", network: String = "", autoRenewal: Bool = false, autoRenewalMonths: UInt32 = 0
         ) {
             self.specification = specification
             self.region = region
@@ -158,6 +161,8 @@ extension GatewayV1 {
             self.months = months
             self.name = name
             self.network = network
+            self.autoRenewal = autoRenewal
+            self.autoRenewalMonths = autoRenewalMonths
         }
     }
 
@@ -165,6 +170,27 @@ extension GatewayV1 {
         public static let messageName = "billing.gateway.v1.PlaceSwitchOrderRequest"
 
         public var groupID: String = ""
+        public var months: UInt32 = 0
+        public var autoRenewal: Bool = false
+        public var autoRenewalMonths: UInt32 = 0
+
+        public init() {}
+
+        public init(
+            groupID: String = "", months: UInt32 = 0, autoRenewal: Bool = false, autoRenewalMonths: UInt32 = 0
+        ) {
+            self.groupID = groupID
+            self.months = months
+            self.autoRenewal = autoRenewal
+            self.autoRenewalMonths = autoRenewalMonths
+        }
+    }
+
+    public struct PlaceRenewalOrderRequest: WireMessage {
+        public static let messageName = "billing.gateway.v1.PlaceRenewalOrderRequest"
+
+        public var groupID: String = ""
+        /// 0: as many as were bought last.
         public var months: UInt32 = 0
 
         public init() {}
@@ -175,6 +201,95 @@ extension GatewayV1 {
         }
     }
 
+    public struct CancelRenewalRequest: WireMessage {
+        public static let messageName = "billing.gateway.v1.CancelRenewalRequest"
+
+        public var groupID: String = ""
+        /// From QuoteRenewalRefund.
+        public var token: String = ""
+
+        public init() {}
+
+        public init(groupID: String = "", token: String = "") {
+            self.groupID = groupID
+            self.token = token
+        }
+    }
+
+    public struct PriceImpactRequest: WireMessage {
+        public static let messageName = "billing.gateway.v1.PriceImpactRequest"
+
+        /// As in pricing.PublishPrices.
+        public var document: String = ""
+        public var cursor: String = ""
+
+        public init() {}
+
+        public init(document: String = "", cursor: String = "") {
+            self.document = document
+            self.cursor = cursor
+        }
+    }
+
+    public struct PriceImpactReply: WireMessage {
+        public static let messageName = "billing.gateway.v1.PriceImpactReply"
+
+        public var version: UInt32 = 0
+        public var effectiveAt: Int64 = 0
+        /// With the first page.
+        public var changes: [PricingV1.PriceChange] = []
+        public var impacts: [GatewayV1.ThingImpact] = []
+        public var nextCursor: String = ""
+
+        public init() {}
+
+        public init(
+            version: UInt32 = 0, effectiveAt: Int64 = 0, changes: [PricingV1.PriceChange] = [],
+            impacts: [GatewayV1.ThingImpact] = [], nextCursor: String = ""
+        ) {
+            self.version = version
+            self.effectiveAt = effectiveAt
+            self.changes = changes
+            self.impacts = impacts
+            self.nextCursor = nextCursor
+        }
+    }
+
+    public struct ThingImpact: WireMessage {
+        public static let messageName = "billing.gateway.v1.ThingImpact"
+
+        public var thing: MeteringV1.Billed? = nil
+        public var impact: PricingV1.Impact? = nil
+
+        public init() {}
+
+        public init(thing: MeteringV1.Billed? = nil, impact: PricingV1.Impact? = nil) {
+            self.thing = thing
+            self.impact = impact
+        }
+    }
+
+    public struct ExplainLineReply: WireMessage {
+        public static let messageName = "billing.gateway.v1.ExplainLineReply"
+
+        public var details: OrderV1.LineDetails? = nil
+        public var steps: [String] = []
+        /// What the stored inputs give, and whether the line says the same.
+        public var recomputedMicros: Int64 = 0
+        public var agrees: Bool = false
+
+        public init() {}
+
+        public init(
+            details: OrderV1.LineDetails? = nil, steps: [String] = [], recomputedMicros: Int64 = 0, agrees: Bool = false
+        ) {
+            self.details = details
+            self.steps = steps
+            self.recomputedMicros = recomputedMicros
+            self.agrees = agrees
+        }
+    }
+
     public struct PayOrderRequest: WireMessage {
         public static let messageName = "billing.gateway.v1.PayOrderRequest"
 
@@ -182,13 +297,24 @@ extension GatewayV1 {
         public var paymentMethod: OrderV1.PaymentMethod = .unspecified
         /// External reference, for an online payment.
         public var reference: String = ""
+        /// Empty: the best that applies (domain 3.2).
+        public var couponID: String = ""
+        public var withoutCoupon: Bool = false
+        /// With an online payment: a part that is taken from the balance.
+        public var balanceMicros: Int64 = 0
 
         public init() {}
 
-        public init(orderID: String = "", paymentMethod: OrderV1.PaymentMethod = .unspecified, reference: String = "") {
+        public init(
+            orderID: String = "", paymentMethod: OrderV1.PaymentMethod = .unspecified, reference: String = "",
+            couponID: String = "", withoutCoupon: Bool = false, balanceMicros: Int64 = 0
+        ) {
             self.orderID = orderID
             self.paymentMethod = paymentMethod
             self.reference = reference
+            self.couponID = couponID
+            self.withoutCoupon = withoutCoupon
+            self.balanceMicros = balanceMicros
         }
     }
 
@@ -489,12 +615,20 @@ extension GatewayV1 {
     public enum Prices {
         public static let listPrices = Method<PricingV1.ListPricesRequest, PricingV1.ListPricesReply>(
             "billing.gateway.v1.Prices/ListPrices", .read)
+        public static let publishPrices = Method<PricingV1.PublishPricesRequest, PricingV1.PublishPricesReply>(
+            "billing.gateway.v1.Prices/PublishPrices", .keyed)
+        /// Which groups and resources would pay what from when, under a version that is not published; a page at a
+        /// time.
+        public static let priceImpact = Method<GatewayV1.PriceImpactRequest, GatewayV1.PriceImpactReply>(
+            "billing.gateway.v1.Prices/PriceImpact", .read)
         public static let quote = Method<PricingV1.QuoteRequest, PricingV1.QuoteReply>(
             "billing.gateway.v1.Prices/Quote", .read)
 
         /// Every method of the service.
         public static let all: [MethodDescriptor] = [
             listPrices.descriptor,
+            publishPrices.descriptor,
+            priceImpact.descriptor,
             quote.descriptor,
         ]
     }
@@ -509,6 +643,20 @@ extension GatewayV1 {
             _ request: PricingV1.ListPricesRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<PricingV1.ListPricesReply> {
             try await channel.call(Prices.listPrices, request, options)
+        }
+
+        public func publishPrices(
+            _ request: PricingV1.PublishPricesRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<PricingV1.PublishPricesReply> {
+            try await channel.call(Prices.publishPrices, request, options)
+        }
+
+        /// Which groups and resources would pay what from when, under a version that is not published; a page at a
+        /// time.
+        public func priceImpact(
+            _ request: GatewayV1.PriceImpactRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<GatewayV1.PriceImpactReply> {
+            try await channel.call(Prices.priceImpact, request, options)
         }
 
         public func quote(
@@ -527,6 +675,14 @@ extension GatewayV1 {
             "billing.gateway.v1.Accounts/ListAccounts", .read)
         public static let topUp = Method<OrderV1.TopUpRequest, OrderV1.TopUpReply>(
             "billing.gateway.v1.Accounts/TopUp", .keyed)
+        public static let adjust = Method<OrderV1.AdjustRequest, OrderV1.AdjustReply>(
+            "billing.gateway.v1.Accounts/Adjust", .keyed)
+        public static let listNotices = Method<OrderV1.ListNoticesRequest, OrderV1.ListNoticesReply>(
+            "billing.gateway.v1.Accounts/ListNotices", .read)
+        public static let grantCoupon = Method<OrderV1.GrantCouponRequest, OrderV1.GrantCouponReply>(
+            "billing.gateway.v1.Accounts/GrantCoupon", .keyed)
+        public static let listCoupons = Method<OrderV1.ListCouponsRequest, OrderV1.ListCouponsReply>(
+            "billing.gateway.v1.Accounts/ListCoupons", .read)
         public static let listStatement = Method<OrderV1.ListStatementRequest, OrderV1.ListStatementReply>(
             "billing.gateway.v1.Accounts/ListStatement", .read)
 
@@ -536,6 +692,10 @@ extension GatewayV1 {
             getAccount.descriptor,
             listAccounts.descriptor,
             topUp.descriptor,
+            adjust.descriptor,
+            listNotices.descriptor,
+            grantCoupon.descriptor,
+            listCoupons.descriptor,
             listStatement.descriptor,
         ]
     }
@@ -570,6 +730,30 @@ extension GatewayV1 {
             try await channel.call(Accounts.topUp, request, options)
         }
 
+        public func adjust(
+            _ request: OrderV1.AdjustRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.AdjustReply> {
+            try await channel.call(Accounts.adjust, request, options)
+        }
+
+        public func listNotices(
+            _ request: OrderV1.ListNoticesRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.ListNoticesReply> {
+            try await channel.call(Accounts.listNotices, request, options)
+        }
+
+        public func grantCoupon(
+            _ request: OrderV1.GrantCouponRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.GrantCouponReply> {
+            try await channel.call(Accounts.grantCoupon, request, options)
+        }
+
+        public func listCoupons(
+            _ request: OrderV1.ListCouponsRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.ListCouponsReply> {
+            try await channel.call(Accounts.listCoupons, request, options)
+        }
+
         public func listStatement(
             _ request: OrderV1.ListStatementRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<OrderV1.ListStatementReply> {
@@ -597,6 +781,11 @@ extension GatewayV1 {
         /// Releases a pay-as-you-go group: billed to the end of its unit.
         public static let releaseGroup = Method<GatewayV1.ReleaseGroupRequest, MeteringV1.GroupReply>(
             "billing.gateway.v1.Groups/ReleaseGroup", .keyed)
+        public static let setAutoRenewal = Method<MeteringV1.SetAutoRenewalRequest, MeteringV1.GroupReply>(
+            "billing.gateway.v1.Groups/SetAutoRenewal", .keyed)
+        /// Cancels the last pending renewal alone and gives back what it cost (domain 7.3). Needs the token of a quote.
+        public static let cancelRenewal = Method<GatewayV1.CancelRenewalRequest, GatewayV1.UnsubscribeReply>(
+            "billing.gateway.v1.Groups/CancelRenewal", .keyed)
         /// Unsubscribes a whole subscribed group. A request that names instances or a quantity is refused (domain 7.1).
         public static let unsubscribe = Method<GatewayV1.UnsubscribeRequest, GatewayV1.UnsubscribeReply>(
             "billing.gateway.v1.Groups/Unsubscribe", .keyed)
@@ -611,6 +800,8 @@ extension GatewayV1 {
             setPower.descriptor,
             connect.descriptor,
             releaseGroup.descriptor,
+            setAutoRenewal.descriptor,
+            cancelRenewal.descriptor,
             unsubscribe.descriptor,
         ]
     }
@@ -672,11 +863,95 @@ extension GatewayV1 {
             try await channel.call(Groups.releaseGroup, request, options)
         }
 
+        public func setAutoRenewal(
+            _ request: MeteringV1.SetAutoRenewalRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.GroupReply> {
+            try await channel.call(Groups.setAutoRenewal, request, options)
+        }
+
+        /// Cancels the last pending renewal alone and gives back what it cost (domain 7.3). Needs the token of a quote.
+        public func cancelRenewal(
+            _ request: GatewayV1.CancelRenewalRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<GatewayV1.UnsubscribeReply> {
+            try await channel.call(Groups.cancelRenewal, request, options)
+        }
+
         /// Unsubscribes a whole subscribed group. A request that names instances or a quantity is refused (domain 7.1).
         public func unsubscribe(
             _ request: GatewayV1.UnsubscribeRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<GatewayV1.UnsubscribeReply> {
             try await channel.call(Groups.unsubscribe, request, options)
+        }
+    }
+
+    /// Value-added resources (domain 1).
+    public enum Resources {
+        public static let enableInternet = Method<MeteringV1.EnableInternetRequest, MeteringV1.ResourcesReply>(
+            "billing.gateway.v1.Resources/EnableInternet", .keyed)
+        public static let addBandwidth = Method<MeteringV1.AddBandwidthRequest, MeteringV1.ResourcesReply>(
+            "billing.gateway.v1.Resources/AddBandwidth", .keyed)
+        public static let setBackup = Method<MeteringV1.SetBackupRequest, MeteringV1.ResourcesReply>(
+            "billing.gateway.v1.Resources/SetBackup", .keyed)
+        public static let releaseResource = Method<MeteringV1.ReleaseResourceRequest, MeteringV1.ResourcesReply>(
+            "billing.gateway.v1.Resources/ReleaseResource", .keyed)
+        public static let listResources = Method<MeteringV1.ListResourcesRequest, MeteringV1.ListResourcesReply>(
+            "billing.gateway.v1.Resources/ListResources", .read)
+        /// Why the account is charged now, with what each thing costs an hour.
+        public static let listAccruing = Method<MeteringV1.ListAccruingRequest, MeteringV1.ListAccruingReply>(
+            "billing.gateway.v1.Resources/ListAccruing", .read)
+
+        /// Every method of the service.
+        public static let all: [MethodDescriptor] = [
+            enableInternet.descriptor,
+            addBandwidth.descriptor,
+            setBackup.descriptor,
+            releaseResource.descriptor,
+            listResources.descriptor,
+            listAccruing.descriptor,
+        ]
+    }
+
+    /// Calls `Resources` over a channel.
+    public struct ResourcesClient: Sendable {
+        public let channel: any Channel
+
+        public init(_ channel: any Channel) { self.channel = channel }
+
+        public func enableInternet(
+            _ request: MeteringV1.EnableInternetRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ResourcesReply> {
+            try await channel.call(Resources.enableInternet, request, options)
+        }
+
+        public func addBandwidth(
+            _ request: MeteringV1.AddBandwidthRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ResourcesReply> {
+            try await channel.call(Resources.addBandwidth, request, options)
+        }
+
+        public func setBackup(
+            _ request: MeteringV1.SetBackupRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ResourcesReply> {
+            try await channel.call(Resources.setBackup, request, options)
+        }
+
+        public func releaseResource(
+            _ request: MeteringV1.ReleaseResourceRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ResourcesReply> {
+            try await channel.call(Resources.releaseResource, request, options)
+        }
+
+        public func listResources(
+            _ request: MeteringV1.ListResourcesRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ListResourcesReply> {
+            try await channel.call(Resources.listResources, request, options)
+        }
+
+        /// Why the account is charged now, with what each thing costs an hour.
+        public func listAccruing(
+            _ request: MeteringV1.ListAccruingRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ListAccruingReply> {
+            try await channel.call(Resources.listAccruing, request, options)
         }
     }
 
@@ -687,6 +962,9 @@ extension GatewayV1 {
         /// Places an order that switches a pay-as-you-go group to a subscription when it is paid.
         public static let placeSwitchOrder = Method<GatewayV1.PlaceSwitchOrderRequest, OrderV1.OrderReply>(
             "billing.gateway.v1.Orders/PlaceSwitchOrder", .keyed)
+        /// Places an order that renews a subscribed group when it is paid (domain 5.3).
+        public static let placeRenewalOrder = Method<GatewayV1.PlaceRenewalOrderRequest, OrderV1.OrderReply>(
+            "billing.gateway.v1.Orders/PlaceRenewalOrder", .keyed)
         /// Pays an order from the balance, or announces an online payment of it under an external reference.
         public static let payOrder = Method<GatewayV1.PayOrderRequest, GatewayV1.PayOrderReply>(
             "billing.gateway.v1.Orders/PayOrder", .keyed)
@@ -701,6 +979,7 @@ extension GatewayV1 {
         public static let all: [MethodDescriptor] = [
             placeNewOrder.descriptor,
             placeSwitchOrder.descriptor,
+            placeRenewalOrder.descriptor,
             payOrder.descriptor,
             cancelOrder.descriptor,
             getOrder.descriptor,
@@ -726,6 +1005,13 @@ extension GatewayV1 {
             _ request: GatewayV1.PlaceSwitchOrderRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<OrderV1.OrderReply> {
             try await channel.call(Orders.placeSwitchOrder, request, options)
+        }
+
+        /// Places an order that renews a subscribed group when it is paid (domain 5.3).
+        public func placeRenewalOrder(
+            _ request: GatewayV1.PlaceRenewalOrderRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.OrderReply> {
+            try await channel.call(Orders.placeRenewalOrder, request, options)
         }
 
         /// Pays an order from the balance, or announces an online payment of it under an external reference.
@@ -789,6 +1075,8 @@ extension GatewayV1 {
     }
 
     public enum Refunds {
+        public static let quoteRenewalRefund = Method<GatewayV1.QuoteRefundRequest, RefundV1.QuoteRefundReply>(
+            "billing.gateway.v1.Refunds/QuoteRenewalRefund", .read)
         public static let quoteRefund = Method<GatewayV1.QuoteRefundRequest, RefundV1.QuoteRefundReply>(
             "billing.gateway.v1.Refunds/QuoteRefund", .read)
         public static let getRefund = Method<RefundV1.GetRefundRequest, RefundV1.RefundReply>(
@@ -801,6 +1089,7 @@ extension GatewayV1 {
 
         /// Every method of the service.
         public static let all: [MethodDescriptor] = [
+            quoteRenewalRefund.descriptor,
             quoteRefund.descriptor,
             getRefund.descriptor,
             listRefunds.descriptor,
@@ -813,6 +1102,12 @@ extension GatewayV1 {
         public let channel: any Channel
 
         public init(_ channel: any Channel) { self.channel = channel }
+
+        public func quoteRenewalRefund(
+            _ request: GatewayV1.QuoteRefundRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<RefundV1.QuoteRefundReply> {
+            try await channel.call(Refunds.quoteRenewalRefund, request, options)
+        }
 
         public func quoteRefund(
             _ request: GatewayV1.QuoteRefundRequest, _ options: CallOptions
@@ -841,11 +1136,15 @@ extension GatewayV1 {
     }
 
     public enum Bills {
+        /// Recomputes a line from its stored inputs, step by step (domain 9.5).
+        public static let explainLine = Method<OrderV1.GetLineRequest, GatewayV1.ExplainLineReply>(
+            "billing.gateway.v1.Bills/ExplainLine", .read)
         public static let listBill = Method<OrderV1.ListBillRequest, OrderV1.ListBillReply>(
             "billing.gateway.v1.Bills/ListBill", .read)
 
         /// Every method of the service.
         public static let all: [MethodDescriptor] = [
+            explainLine.descriptor,
             listBill.descriptor,
         ]
     }
@@ -855,6 +1154,13 @@ extension GatewayV1 {
         public let channel: any Channel
 
         public init(_ channel: any Channel) { self.channel = channel }
+
+        /// Recomputes a line from its stored inputs, step by step (domain 9.5).
+        public func explainLine(
+            _ request: OrderV1.GetLineRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<GatewayV1.ExplainLineReply> {
+            try await channel.call(Bills.explainLine, request, options)
+        }
 
         public func listBill(
             _ request: OrderV1.ListBillRequest, _ options: CallOptions

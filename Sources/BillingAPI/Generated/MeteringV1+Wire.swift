@@ -70,6 +70,17 @@ extension MeteringV1.InstanceGroup: WireCoded, WireReflection {
         lockedBy = try Checked.string(c.pointee.locked_by, "locked_by")
         members = try Checked.messages(c.pointee.n_members, c.pointee.members, "members", limits)
         switchedAt = c.pointee.switched_at
+        overdueAt = c.pointee.overdue_at
+        expiredAt = c.pointee.expired_at
+        releaseAt = c.pointee.release_at
+        autoRenewal = c.pointee.auto_renewal != 0
+        autoRenewalMonths = c.pointee.auto_renewal_months
+        pendingRenewals = try Checked.messages(c.pointee.n_pending_renewals, c.pointee.pending_renewals, "pending_renewals", limits)
+        paidThrough = c.pointee.paid_through
+        nominalStart = c.pointee.nominal_start
+        nominalMonths = c.pointee.nominal_months
+        renewalAttemptAt = c.pointee.renewal_attempt_at
+        months = c.pointee.months
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__InstanceGroup>, in arena: inout Arena) {
@@ -96,11 +107,22 @@ extension MeteringV1.InstanceGroup: WireCoded, WireReflection {
         c.pointee.locked_by = arena.store(lockedBy)
         (c.pointee.members, c.pointee.n_members) = arena.store(members)
         c.pointee.switched_at = switchedAt
+        c.pointee.overdue_at = overdueAt
+        c.pointee.expired_at = expiredAt
+        c.pointee.release_at = releaseAt
+        c.pointee.auto_renewal = autoRenewal ? 1 : 0
+        c.pointee.auto_renewal_months = autoRenewalMonths
+        (c.pointee.pending_renewals, c.pointee.n_pending_renewals) = arena.store(pendingRenewals)
+        c.pointee.paid_through = paidThrough
+        c.pointee.nominal_start = nominalStart
+        c.pointee.nominal_months = nominalMonths
+        c.pointee.renewal_attempt_at = renewalAttemptAt
+        c.pointee.months = months
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(21)
+        fields.reserveCapacity(32)
         fields.append(("group_id", .text(groupID)))
         fields.append(("account_id", .text(accountID)))
         fields.append(("name", .text(name)))
@@ -122,6 +144,17 @@ extension MeteringV1.InstanceGroup: WireCoded, WireReflection {
         fields.append(("locked_by", .text(lockedBy)))
         fields.append(("members", .list(members.map { .message($0.wireFields) })))
         fields.append(("switched_at", .integer(switchedAt)))
+        fields.append(("overdue_at", .integer(overdueAt)))
+        fields.append(("expired_at", .integer(expiredAt)))
+        fields.append(("release_at", .integer(releaseAt)))
+        fields.append(("auto_renewal", .boolean(autoRenewal)))
+        fields.append(("auto_renewal_months", .integer(Int64(autoRenewalMonths))))
+        fields.append(("pending_renewals", .list(pendingRenewals.map { .message($0.wireFields) })))
+        fields.append(("paid_through", .integer(paidThrough)))
+        fields.append(("nominal_start", .integer(nominalStart)))
+        fields.append(("nominal_months", .integer(Int64(nominalMonths))))
+        fields.append(("renewal_attempt_at", .integer(renewalAttemptAt)))
+        fields.append(("months", .integer(Int64(months))))
         return fields
     }
 }
@@ -142,6 +175,8 @@ extension MeteringV1.Term: WireCoded, WireReflection {
         start = c.pointee.start
         end = c.pointee.end
         months = c.pointee.months
+        autoRenewal = c.pointee.auto_renewal != 0
+        autoRenewalMonths = c.pointee.auto_renewal_months
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__Term>, in arena: inout Arena) {
@@ -151,14 +186,53 @@ extension MeteringV1.Term: WireCoded, WireReflection {
         c.pointee.start = start
         c.pointee.end = end
         c.pointee.months = months
+        c.pointee.auto_renewal = autoRenewal ? 1 : 0
+        c.pointee.auto_renewal_months = autoRenewalMonths
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(4)
+        fields.reserveCapacity(6)
         fields.append(("order_id", .text(orderID)))
         fields.append(("start", .integer(start)))
         fields.append(("end", .integer(end)))
+        fields.append(("months", .integer(Int64(months))))
+        fields.append(("auto_renewal", .boolean(autoRenewal)))
+        fields.append(("auto_renewal_months", .integer(Int64(autoRenewalMonths))))
+        return fields
+    }
+}
+
+extension MeteringV1.SetAutoRenewalRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_SetAutoRenewalRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__SetAutoRenewalRequest>, _: WireLimits) throws(RPCError) {
+        groupID = try Checked.string(c.pointee.group_id, "group_id")
+        enabled = c.pointee.enabled != 0
+        months = c.pointee.months
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__SetAutoRenewalRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__SetAutoRenewalRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.group_id = arena.store(groupID)
+        c.pointee.enabled = enabled ? 1 : 0
+        c.pointee.months = months
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        fields.append(("group_id", .text(groupID)))
+        fields.append(("enabled", .boolean(enabled)))
         fields.append(("months", .integer(Int64(months))))
         return fields
     }
@@ -543,6 +617,7 @@ extension MeteringV1.LockGroupRequest: WireCoded, WireReflection {
         step = try Checked.message(c.pointee.step, "step", limits)
         groupID = try Checked.string(c.pointee.group_id, "group_id")
         billingMethod = try Checked.enumeration(c.pointee.billing_method.rawValue, "billing_method", .specified)
+        orExpired = c.pointee.or_expired != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__LockGroupRequest>, in arena: inout Arena) {
@@ -553,14 +628,16 @@ extension MeteringV1.LockGroupRequest: WireCoded, WireReflection {
         }
         c.pointee.group_id = arena.store(groupID)
         c.pointee.billing_method = .init(rawValue: UInt32(billingMethod.rawValue))
+        c.pointee.or_expired = orExpired ? 1 : 0
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(3)
+        fields.reserveCapacity(4)
         if let value = step { fields.append(("step", .message(value.wireFields))) }
         fields.append(("group_id", .text(groupID)))
         fields.append(("billing_method", .enumeration(billingMethod.wireName)))
+        fields.append(("or_expired", .boolean(orExpired)))
         return fields
     }
 }
@@ -655,6 +732,8 @@ extension MeteringV1.ReleaseGroupRequest: WireCoded, WireReflection {
     init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ReleaseGroupRequest>, _ limits: WireLimits) throws(RPCError) {
         step = try Checked.message(c.pointee.step, "step", limits)
         groupID = try Checked.string(c.pointee.group_id, "group_id")
+        status = try Checked.enumeration(c.pointee.status.rawValue, "status", .known)
+        since = c.pointee.since
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ReleaseGroupRequest>, in arena: inout Arena) {
@@ -664,13 +743,827 @@ extension MeteringV1.ReleaseGroupRequest: WireCoded, WireReflection {
             c.pointee.step = arena.store(value)
         }
         c.pointee.group_id = arena.store(groupID)
+        c.pointee.status = .init(rawValue: UInt32(status.rawValue))
+        c.pointee.since = since
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(4)
+        if let value = step { fields.append(("step", .message(value.wireFields))) }
+        fields.append(("group_id", .text(groupID)))
+        fields.append(("status", .enumeration(status.wireName)))
+        fields.append(("since", .integer(since)))
+        return fields
+    }
+}
+
+extension MeteringV1.ExtendGroupRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ExtendGroupRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ExtendGroupRequest>, _ limits: WireLimits) throws(RPCError) {
+        step = try Checked.message(c.pointee.step, "step", limits)
+        groupID = try Checked.string(c.pointee.group_id, "group_id")
+        term = try Checked.message(c.pointee.term, "term", limits)
+        automatic = c.pointee.automatic != 0
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ExtendGroupRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ExtendGroupRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = step {
+            c.pointee.step = arena.store(value)
+        }
+        c.pointee.group_id = arena.store(groupID)
+        if let value = term {
+            c.pointee.term = arena.store(value)
+        }
+        c.pointee.automatic = automatic ? 1 : 0
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(4)
+        if let value = step { fields.append(("step", .message(value.wireFields))) }
+        fields.append(("group_id", .text(groupID)))
+        if let value = term { fields.append(("term", .message(value.wireFields))) }
+        fields.append(("automatic", .boolean(automatic)))
+        return fields
+    }
+}
+
+extension MeteringV1.DropRenewalRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_DropRenewalRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__DropRenewalRequest>, _ limits: WireLimits) throws(RPCError) {
+        step = try Checked.message(c.pointee.step, "step", limits)
+        groupID = try Checked.string(c.pointee.group_id, "group_id")
+        orderID = try Checked.string(c.pointee.order_id, "order_id")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__DropRenewalRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__DropRenewalRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = step {
+            c.pointee.step = arena.store(value)
+        }
+        c.pointee.group_id = arena.store(groupID)
+        c.pointee.order_id = arena.store(orderID)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        if let value = step { fields.append(("step", .message(value.wireFields))) }
+        fields.append(("group_id", .text(groupID)))
+        fields.append(("order_id", .text(orderID)))
+        return fields
+    }
+}
+
+extension MeteringV1.ResumeAccountRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ResumeAccountRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ResumeAccountRequest>, _ limits: WireLimits) throws(RPCError) {
+        step = try Checked.message(c.pointee.step, "step", limits)
+        at = c.pointee.at
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ResumeAccountRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ResumeAccountRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = step {
+            c.pointee.step = arena.store(value)
+        }
+        c.pointee.at = at
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
         fields.reserveCapacity(2)
         if let value = step { fields.append(("step", .message(value.wireFields))) }
+        fields.append(("at", .integer(at)))
+        return fields
+    }
+}
+
+extension MeteringV1.ResumeAccountReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ResumeAccountReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ResumeAccountReply>, _ limits: WireLimits) throws(RPCError) {
+        groupIDs = try Checked.strings(c.pointee.n_group_ids, c.pointee.group_ids, "group_ids", limits)
+        resourceIDs = try Checked.strings(c.pointee.n_resource_ids, c.pointee.resource_ids, "resource_ids", limits)
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ResumeAccountReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ResumeAccountReply())
+        c.pointee.base.descriptor = Self.descriptor
+        (c.pointee.group_ids, c.pointee.n_group_ids) = arena.store(groupIDs)
+        (c.pointee.resource_ids, c.pointee.n_resource_ids) = arena.store(resourceIDs)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("group_ids", .list(groupIDs.map { .text($0) })))
+        fields.append(("resource_ids", .list(resourceIDs.map { .text($0) })))
+        return fields
+    }
+}
+
+extension MeteringV1.Resource: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_Resource()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__Resource>, _: WireLimits) throws(RPCError) {
+        resourceID = try Checked.string(c.pointee.resource_id, "resource_id")
+        accountID = try Checked.string(c.pointee.account_id, "account_id")
+        kind = try Checked.enumeration(c.pointee.kind.rawValue, "kind", .known)
+        region = try Checked.string(c.pointee.region, "region")
+        network = try Checked.string(c.pointee.network, "network")
+        quantity = c.pointee.quantity
+        status = try Checked.enumeration(c.pointee.status.rawValue, "status", .known)
+        createdAt = c.pointee.created_at
+        releasedAt = c.pointee.released_at
+        overdueAt = c.pointee.overdue_at
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__Resource>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__Resource())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.resource_id = arena.store(resourceID)
+        c.pointee.account_id = arena.store(accountID)
+        c.pointee.kind = .init(rawValue: UInt32(kind.rawValue))
+        c.pointee.region = arena.store(region)
+        c.pointee.network = arena.store(network)
+        c.pointee.quantity = quantity
+        c.pointee.status = .init(rawValue: UInt32(status.rawValue))
+        c.pointee.created_at = createdAt
+        c.pointee.released_at = releasedAt
+        c.pointee.overdue_at = overdueAt
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(10)
+        fields.append(("resource_id", .text(resourceID)))
+        fields.append(("account_id", .text(accountID)))
+        fields.append(("kind", .enumeration(kind.wireName)))
+        fields.append(("region", .text(region)))
+        fields.append(("network", .text(network)))
+        fields.append(("quantity", .integer(quantity)))
+        fields.append(("status", .enumeration(status.wireName)))
+        fields.append(("created_at", .integer(createdAt)))
+        fields.append(("released_at", .integer(releasedAt)))
+        fields.append(("overdue_at", .integer(overdueAt)))
+        return fields
+    }
+}
+
+extension MeteringV1.EnableInternetRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_EnableInternetRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__EnableInternetRequest>, _: WireLimits) throws(RPCError) {
+        network = try Checked.string(c.pointee.network, "network")
+        region = try Checked.string(c.pointee.region, "region")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__EnableInternetRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__EnableInternetRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.network = arena.store(network)
+        c.pointee.region = arena.store(region)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("network", .text(network)))
+        fields.append(("region", .text(region)))
+        return fields
+    }
+}
+
+extension MeteringV1.AddBandwidthRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_AddBandwidthRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__AddBandwidthRequest>, _: WireLimits) throws(RPCError) {
+        network = try Checked.string(c.pointee.network, "network")
+        region = try Checked.string(c.pointee.region, "region")
+        mbps = c.pointee.mbps
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__AddBandwidthRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__AddBandwidthRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.network = arena.store(network)
+        c.pointee.region = arena.store(region)
+        c.pointee.mbps = mbps
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        fields.append(("network", .text(network)))
+        fields.append(("region", .text(region)))
+        fields.append(("mbps", .integer(Int64(mbps))))
+        return fields
+    }
+}
+
+extension MeteringV1.SetBackupRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_SetBackupRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__SetBackupRequest>, _: WireLimits) throws(RPCError) {
+        region = try Checked.string(c.pointee.region, "region")
+        gib = c.pointee.gib
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__SetBackupRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__SetBackupRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.region = arena.store(region)
+        c.pointee.gib = gib
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("region", .text(region)))
+        fields.append(("gib", .integer(gib)))
+        return fields
+    }
+}
+
+extension MeteringV1.ReleaseResourceRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ReleaseResourceRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ReleaseResourceRequest>, _: WireLimits) throws(RPCError) {
+        resourceID = try Checked.string(c.pointee.resource_id, "resource_id")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ReleaseResourceRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ReleaseResourceRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.resource_id = arena.store(resourceID)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(1)
+        fields.append(("resource_id", .text(resourceID)))
+        return fields
+    }
+}
+
+extension MeteringV1.ResourcesReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ResourcesReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ResourcesReply>, _ limits: WireLimits) throws(RPCError) {
+        resources = try Checked.messages(c.pointee.n_resources, c.pointee.resources, "resources", limits)
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ResourcesReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ResourcesReply())
+        c.pointee.base.descriptor = Self.descriptor
+        (c.pointee.resources, c.pointee.n_resources) = arena.store(resources)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(1)
+        fields.append(("resources", .list(resources.map { .message($0.wireFields) })))
+        return fields
+    }
+}
+
+extension MeteringV1.ListResourcesRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ListResourcesRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ListResourcesRequest>, _ limits: WireLimits) throws(RPCError) {
+        statuses = try Checked.enumerations(c.pointee.n_statuses, c.pointee.statuses, "statuses", limits, .specified)
+        network = try Checked.string(c.pointee.network, "network")
+        cursor = try Checked.string(c.pointee.cursor, "cursor")
+        limit = c.pointee.limit
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ListResourcesRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ListResourcesRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        (c.pointee.statuses, c.pointee.n_statuses) = arena.store(statuses)
+        c.pointee.network = arena.store(network)
+        c.pointee.cursor = arena.store(cursor)
+        c.pointee.limit = limit
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(4)
+        fields.append(("statuses", .list(statuses.map { .enumeration($0.wireName) })))
+        fields.append(("network", .text(network)))
+        fields.append(("cursor", .text(cursor)))
+        fields.append(("limit", .integer(Int64(limit))))
+        return fields
+    }
+}
+
+extension MeteringV1.ListResourcesReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ListResourcesReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ListResourcesReply>, _ limits: WireLimits) throws(RPCError) {
+        resources = try Checked.messages(c.pointee.n_resources, c.pointee.resources, "resources", limits)
+        nextCursor = try Checked.string(c.pointee.next_cursor, "next_cursor")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ListResourcesReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ListResourcesReply())
+        c.pointee.base.descriptor = Self.descriptor
+        (c.pointee.resources, c.pointee.n_resources) = arena.store(resources)
+        c.pointee.next_cursor = arena.store(nextCursor)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("resources", .list(resources.map { .message($0.wireFields) })))
+        fields.append(("next_cursor", .text(nextCursor)))
+        return fields
+    }
+}
+
+extension MeteringV1.ListAccruingRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ListAccruingRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ListAccruingRequest>, _: WireLimits) throws(RPCError) {
+        cursor = try Checked.string(c.pointee.cursor, "cursor")
+        limit = c.pointee.limit
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ListAccruingRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ListAccruingRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.cursor = arena.store(cursor)
+        c.pointee.limit = limit
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("cursor", .text(cursor)))
+        fields.append(("limit", .integer(Int64(limit))))
+        return fields
+    }
+}
+
+extension MeteringV1.Accruing: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_Accruing()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__Accruing>, _: WireLimits) throws(RPCError) {
+        resourceID = try Checked.string(c.pointee.resource_id, "resource_id")
+        item = try Checked.string(c.pointee.item, "item")
+        specification = try Checked.string(c.pointee.specification, "specification")
+        region = try Checked.string(c.pointee.region, "region")
+        network = try Checked.string(c.pointee.network, "network")
+        instances = c.pointee.instances
+        quantity = c.pointee.quantity
+        since = c.pointee.since
+        until = c.pointee.until
+        billingUnit = try Checked.enumeration(c.pointee.billing_unit.rawValue, "billing_unit", .known)
+        name = try Checked.string(c.pointee.name, "name")
+        hourMicros = c.pointee.hour_micros
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__Accruing>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__Accruing())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.resource_id = arena.store(resourceID)
+        c.pointee.item = arena.store(item)
+        c.pointee.specification = arena.store(specification)
+        c.pointee.region = arena.store(region)
+        c.pointee.network = arena.store(network)
+        c.pointee.instances = instances
+        c.pointee.quantity = quantity
+        c.pointee.since = since
+        c.pointee.until = until
+        c.pointee.billing_unit = .init(rawValue: UInt32(billingUnit.rawValue))
+        c.pointee.name = arena.store(name)
+        c.pointee.hour_micros = hourMicros
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(12)
+        fields.append(("resource_id", .text(resourceID)))
+        fields.append(("item", .text(item)))
+        fields.append(("specification", .text(specification)))
+        fields.append(("region", .text(region)))
+        fields.append(("network", .text(network)))
+        fields.append(("instances", .integer(Int64(instances))))
+        fields.append(("quantity", .integer(quantity)))
+        fields.append(("since", .integer(since)))
+        fields.append(("until", .integer(until)))
+        fields.append(("billing_unit", .enumeration(billingUnit.wireName)))
+        fields.append(("name", .text(name)))
+        fields.append(("hour_micros", .integer(hourMicros)))
+        return fields
+    }
+}
+
+extension MeteringV1.ListAccruingReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ListAccruingReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ListAccruingReply>, _ limits: WireLimits) throws(RPCError) {
+        accruing = try Checked.messages(c.pointee.n_accruing, c.pointee.accruing, "accruing", limits)
+        nextCursor = try Checked.string(c.pointee.next_cursor, "next_cursor")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ListAccruingReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ListAccruingReply())
+        c.pointee.base.descriptor = Self.descriptor
+        (c.pointee.accruing, c.pointee.n_accruing) = arena.store(accruing)
+        c.pointee.next_cursor = arena.store(nextCursor)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("accruing", .list(accruing.map { .message($0.wireFields) })))
+        fields.append(("next_cursor", .text(nextCursor)))
+        return fields
+    }
+}
+
+extension MeteringV1.ListBilledRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ListBilledRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ListBilledRequest>, _: WireLimits) throws(RPCError) {
+        afterAccount = try Checked.string(c.pointee.after_account, "after_account")
+        partitionFrom = c.pointee.partition_from
+        partitionTo = c.pointee.partition_to
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ListBilledRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ListBilledRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.after_account = arena.store(afterAccount)
+        c.pointee.partition_from = partitionFrom
+        c.pointee.partition_to = partitionTo
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        fields.append(("after_account", .text(afterAccount)))
+        fields.append(("partition_from", .integer(Int64(partitionFrom))))
+        fields.append(("partition_to", .integer(Int64(partitionTo))))
+        return fields
+    }
+}
+
+extension MeteringV1.Billed: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_Billed()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__Billed>, _: WireLimits) throws(RPCError) {
+        accountID = try Checked.string(c.pointee.account_id, "account_id")
+        id = try Checked.string(c.pointee.id, "id")
+        specification = try Checked.string(c.pointee.specification, "specification")
+        region = try Checked.string(c.pointee.region, "region")
+        instances = c.pointee.instances
+        billingMethod = try Checked.enumeration(c.pointee.billing_method.rawValue, "billing_method", .known)
+        paidThrough = c.pointee.paid_through
+        months = c.pointee.months
+        item = try Checked.string(c.pointee.item, "item")
+        quantity = c.pointee.quantity
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__Billed>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__Billed())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.account_id = arena.store(accountID)
+        c.pointee.id = arena.store(id)
+        c.pointee.specification = arena.store(specification)
+        c.pointee.region = arena.store(region)
+        c.pointee.instances = instances
+        c.pointee.billing_method = .init(rawValue: UInt32(billingMethod.rawValue))
+        c.pointee.paid_through = paidThrough
+        c.pointee.months = months
+        c.pointee.item = arena.store(item)
+        c.pointee.quantity = quantity
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(10)
+        fields.append(("account_id", .text(accountID)))
+        fields.append(("id", .text(id)))
+        fields.append(("specification", .text(specification)))
+        fields.append(("region", .text(region)))
+        fields.append(("instances", .integer(Int64(instances))))
+        fields.append(("billing_method", .enumeration(billingMethod.wireName)))
+        fields.append(("paid_through", .integer(paidThrough)))
+        fields.append(("months", .integer(Int64(months))))
+        fields.append(("item", .text(item)))
+        fields.append(("quantity", .integer(quantity)))
+        return fields
+    }
+}
+
+extension MeteringV1.ListBilledReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ListBilledReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ListBilledReply>, _ limits: WireLimits) throws(RPCError) {
+        things = try Checked.messages(c.pointee.n_things, c.pointee.things, "things", limits)
+        nextAccount = try Checked.string(c.pointee.next_account, "next_account")
+        nextPartition = c.pointee.next_partition
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ListBilledReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ListBilledReply())
+        c.pointee.base.descriptor = Self.descriptor
+        (c.pointee.things, c.pointee.n_things) = arena.store(things)
+        c.pointee.next_account = arena.store(nextAccount)
+        c.pointee.next_partition = nextPartition
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        fields.append(("things", .list(things.map { .message($0.wireFields) })))
+        fields.append(("next_account", .text(nextAccount)))
+        fields.append(("next_partition", .integer(Int64(nextPartition))))
+        return fields
+    }
+}
+
+extension MeteringV1.ListDueRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ListDueRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ListDueRequest>, _: WireLimits) throws(RPCError) {
+        kind = try Checked.enumeration(c.pointee.kind.rawValue, "kind", .specified)
+        through = c.pointee.through
+        limit = c.pointee.limit
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ListDueRequest>, in _: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ListDueRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.kind = .init(rawValue: UInt32(kind.rawValue))
+        c.pointee.through = through
+        c.pointee.limit = limit
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        fields.append(("kind", .enumeration(kind.wireName)))
+        fields.append(("through", .integer(through)))
+        fields.append(("limit", .integer(Int64(limit))))
+        return fields
+    }
+}
+
+extension MeteringV1.DueGroup: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_DueGroup()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__DueGroup>, _ limits: WireLimits) throws(RPCError) {
+        group = try Checked.message(c.pointee.group, "group", limits)
+        dueAt = c.pointee.due_at
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__DueGroup>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__DueGroup())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = group {
+            c.pointee.group = arena.store(value)
+        }
+        c.pointee.due_at = dueAt
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        if let value = group { fields.append(("group", .message(value.wireFields))) }
+        fields.append(("due_at", .integer(dueAt)))
+        return fields
+    }
+}
+
+extension MeteringV1.ListDueReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ListDueReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ListDueReply>, _ limits: WireLimits) throws(RPCError) {
+        groups = try Checked.messages(c.pointee.n_groups, c.pointee.groups, "groups", limits)
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ListDueReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ListDueReply())
+        c.pointee.base.descriptor = Self.descriptor
+        (c.pointee.groups, c.pointee.n_groups) = arena.store(groups)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(1)
+        fields.append(("groups", .list(groups.map { .message($0.wireFields) })))
+        return fields
+    }
+}
+
+extension MeteringV1.NoteRenewalAttemptRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_NoteRenewalAttemptRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__NoteRenewalAttemptRequest>, _: WireLimits) throws(RPCError) {
+        groupID = try Checked.string(c.pointee.group_id, "group_id")
+        attemptAt = c.pointee.attempt_at
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__NoteRenewalAttemptRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__NoteRenewalAttemptRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.group_id = arena.store(groupID)
+        c.pointee.attempt_at = attemptAt
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
         fields.append(("group_id", .text(groupID)))
+        fields.append(("attempt_at", .integer(attemptAt)))
         return fields
     }
 }
@@ -852,6 +1745,8 @@ extension MeteringV1.NextDueReply: WireCoded, WireReflection {
     init(copying c: UnsafeMutablePointer<Billing__Metering__V1__NextDueReply>, _: WireLimits) throws(RPCError) {
         cutAt = c.pointee.cut_at
         expiryAt = c.pointee.expiry_at
+        releaseAt = c.pointee.release_at
+        autoRenewalAt = c.pointee.auto_renewal_at
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__NextDueReply>, in _: inout Arena) {
@@ -859,13 +1754,17 @@ extension MeteringV1.NextDueReply: WireCoded, WireReflection {
         c.pointee.base.descriptor = Self.descriptor
         c.pointee.cut_at = cutAt
         c.pointee.expiry_at = expiryAt
+        c.pointee.release_at = releaseAt
+        c.pointee.auto_renewal_at = autoRenewalAt
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(2)
+        fields.reserveCapacity(4)
         fields.append(("cut_at", .integer(cutAt)))
         fields.append(("expiry_at", .integer(expiryAt)))
+        fields.append(("release_at", .integer(releaseAt)))
+        fields.append(("auto_renewal_at", .integer(autoRenewalAt)))
         return fields
     }
 }
@@ -980,6 +1879,7 @@ extension MeteringV1.BilledSegment: WireCoded, WireReflection {
         start = c.pointee.start
         billedThrough = c.pointee.billed_through
         orderID = try Checked.string(c.pointee.order_id, "order_id")
+        resourceID = try Checked.string(c.pointee.resource_id, "resource_id")
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__BilledSegment>, in arena: inout Arena) {
@@ -991,17 +1891,19 @@ extension MeteringV1.BilledSegment: WireCoded, WireReflection {
         c.pointee.start = start
         c.pointee.billed_through = billedThrough
         c.pointee.order_id = arena.store(orderID)
+        c.pointee.resource_id = arena.store(resourceID)
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(6)
+        fields.reserveCapacity(7)
         fields.append(("account_id", .text(accountID)))
         fields.append(("group_id", .text(groupID)))
         fields.append(("billing_method", .enumeration(billingMethod.wireName)))
         fields.append(("start", .integer(start)))
         fields.append(("billed_through", .integer(billedThrough)))
         fields.append(("order_id", .text(orderID)))
+        fields.append(("resource_id", .text(resourceID)))
         return fields
     }
 }

@@ -103,6 +103,61 @@ extension MeteringV1 {
         }
     }
 
+    public enum ResourceKind: Int32, WireEnum {
+        case unspecified = 0
+        case natGateway = 1
+        case eip = 2
+        case sharedBandwidth = 3
+        case oss = 4
+
+        public static let enumName = "billing.metering.v1.ResourceKind"
+
+        public var wireName: String {
+            switch self {
+            case .unspecified: "RESOURCE_KIND_UNSPECIFIED"
+            case .natGateway: "RESOURCE_KIND_NAT_GATEWAY"
+            case .eip: "RESOURCE_KIND_EIP"
+            case .sharedBandwidth: "RESOURCE_KIND_SHARED_BANDWIDTH"
+            case .oss: "RESOURCE_KIND_OSS"
+            }
+        }
+    }
+
+    public enum ResourceStatus: Int32, WireEnum {
+        case unspecified = 0
+        case active = 1
+        /// Stopped since the account is overdue.
+        case overdue = 2
+        case released = 3
+
+        public static let enumName = "billing.metering.v1.ResourceStatus"
+
+        public var wireName: String {
+            switch self {
+            case .unspecified: "RESOURCE_STATUS_UNSPECIFIED"
+            case .active: "RESOURCE_STATUS_ACTIVE"
+            case .overdue: "RESOURCE_STATUS_OVERDUE"
+            case .released: "RESOURCE_STATUS_RELEASED"
+            }
+        }
+    }
+
+    public enum DueKind: Int32, WireEnum {
+        case unspecified = 0
+        case release = 1
+        case autoRenewal = 2
+
+        public static let enumName = "billing.metering.v1.DueKind"
+
+        public var wireName: String {
+            switch self {
+            case .unspecified: "DUE_KIND_UNSPECIFIED"
+            case .release: "DUE_KIND_RELEASE"
+            case .autoRenewal: "DUE_KIND_AUTO_RENEWAL"
+            }
+        }
+    }
+
     public struct Instance: WireMessage {
         public static let messageName = "billing.metering.v1.Instance"
 
@@ -149,6 +204,28 @@ extension MeteringV1 {
         public var members: [MeteringV1.Instance] = []
         /// Instant from which the group is subscribed after a switch; 0 if it never was pay-as-you-go.
         public var switchedAt: Int64 = 0
+        /// 0 unless overdue.
+        public var overdueAt: Int64 = 0
+        /// 0 unless expired.
+        public var expiredAt: Int64 = 0
+        /// When it is released if nothing is paid; 0 unless overdue or expired.
+        public var releaseAt: Int64 = 0
+        public var autoRenewal: Bool = false
+        /// Months that auto-renewal buys.
+        public var autoRenewalMonths: UInt32 = 0
+        /// Paid renewals whose terms have not begun, in order.
+        public var pendingRenewals: [MeteringV1.Term] = []
+        /// The end of the last paid term, pending renewals included; 0 outside subscription.
+        public var paidThrough: Int64 = 0
+        /// Start of the first of the terms that follow each other without a gap: its day is the nominal day (domain
+        /// 5.3).
+        public var nominalStart: Int64 = 0
+        /// Months from there to paid_through.
+        public var nominalMonths: UInt32 = 0
+        /// Next attempt of auto-renewal; 0: none.
+        public var renewalAttemptAt: Int64 = 0
+        /// Months of the current term.
+        public var months: UInt32 = 0
 
         public init() {}
 
@@ -159,7 +236,10 @@ extension MeteringV1 {
             billingUnit: CommonV1.BillingUnit = .unspecified, requestedAt: Int64 = 0, createdAt: Int64 = 0,
             releasedAt: Int64 = 0, releaseCause: MeteringV1.ReleaseCause = .unspecified, anchor: Int64 = 0,
             termStart: Int64 = 0, termEnd: Int64 = 0, orderID: String = "", lockedBy: String = "",
-            members: [MeteringV1.Instance] = [], switchedAt: Int64 = 0
+            members: [MeteringV1.Instance] = [], switchedAt: Int64 = 0, overdueAt: Int64 = 0, expiredAt: Int64 = 0,
+            releaseAt: Int64 = 0, autoRenewal: Bool = false, autoRenewalMonths: UInt32 = 0,
+            pendingRenewals: [MeteringV1.Term] = [], paidThrough: Int64 = 0, nominalStart: Int64 = 0,
+            nominalMonths: UInt32 = 0, renewalAttemptAt: Int64 = 0, months: UInt32 = 0
         ) {
             self.groupID = groupID
             self.accountID = accountID
@@ -182,6 +262,17 @@ extension MeteringV1 {
             self.lockedBy = lockedBy
             self.members = members
             self.switchedAt = switchedAt
+            self.overdueAt = overdueAt
+            self.expiredAt = expiredAt
+            self.releaseAt = releaseAt
+            self.autoRenewal = autoRenewal
+            self.autoRenewalMonths = autoRenewalMonths
+            self.pendingRenewals = pendingRenewals
+            self.paidThrough = paidThrough
+            self.nominalStart = nominalStart
+            self.nominalMonths = nominalMonths
+            self.renewalAttemptAt = renewalAttemptAt
+            self.months = months
         }
     }
 
@@ -193,13 +284,39 @@ extension MeteringV1 {
         public var start: Int64 = 0
         public var end: Int64 = 0
         public var months: UInt32 = 0
+        /// Whether the order switched auto-renewal on; for the first term of a group.
+        public var autoRenewal: Bool = false
+        /// 0: as many as the term has.
+        public var autoRenewalMonths: UInt32 = 0
 
         public init() {}
 
-        public init(orderID: String = "", start: Int64 = 0, end: Int64 = 0, months: UInt32 = 0) {
+        public init(
+            orderID: String = "", start: Int64 = 0, end: Int64 = 0, months: UInt32 = 0, autoRenewal: Bool = false,
+            autoRenewalMonths: UInt32 = 0
+        ) {
             self.orderID = orderID
             self.start = start
             self.end = end
+            self.months = months
+            self.autoRenewal = autoRenewal
+            self.autoRenewalMonths = autoRenewalMonths
+        }
+    }
+
+    public struct SetAutoRenewalRequest: WireMessage {
+        public static let messageName = "billing.metering.v1.SetAutoRenewalRequest"
+
+        public var groupID: String = ""
+        public var enabled: Bool = false
+        /// 1, 2, 3, 6 or 12; 0: as many as were bought last.
+        public var months: UInt32 = 0
+
+        public init() {}
+
+        public init(groupID: String = "", enabled: Bool = false, months: UInt32 = 0) {
+            self.groupID = groupID
+            self.enabled = enabled
             self.months = months
         }
     }
@@ -390,15 +507,19 @@ extension MeteringV1 {
         public var groupID: String = ""
         /// What the group must be billed by for the saga to make sense.
         public var billingMethod: CommonV1.BillingMethod = .unspecified
+        /// Whether an expired subscription may be locked too: for a renewal.
+        public var orExpired: Bool = false
 
         public init() {}
 
         public init(
-            step: CommonV1.SagaStep? = nil, groupID: String = "", billingMethod: CommonV1.BillingMethod = .unspecified
+            step: CommonV1.SagaStep? = nil, groupID: String = "", billingMethod: CommonV1.BillingMethod = .unspecified,
+            orExpired: Bool = false
         ) {
             self.step = step
             self.groupID = groupID
             self.billingMethod = billingMethod
+            self.orExpired = orExpired
         }
     }
 
@@ -440,12 +561,433 @@ extension MeteringV1 {
 
         public var step: CommonV1.SagaStep? = nil
         public var groupID: String = ""
+        /// Release when due: the state that the group must still be in, overdue or expired, and since when. Unspecified
+        /// and 0
+        /// for its owner.
+        /// May be unspecified.
+        public var status: MeteringV1.GroupStatus = .unspecified
+        public var since: Int64 = 0
 
         public init() {}
 
-        public init(step: CommonV1.SagaStep? = nil, groupID: String = "") {
+        public init(
+            step: CommonV1.SagaStep? = nil, groupID: String = "", status: MeteringV1.GroupStatus = .unspecified,
+            since: Int64 = 0
+        ) {
             self.step = step
             self.groupID = groupID
+            self.status = status
+            self.since = since
+        }
+    }
+
+    public struct ExtendGroupRequest: WireMessage {
+        public static let messageName = "billing.metering.v1.ExtendGroupRequest"
+
+        public var step: CommonV1.SagaStep? = nil
+        public var groupID: String = ""
+        public var term: MeteringV1.Term? = nil
+        /// Whether an attempt of auto-renewal bought it; anything else ends the attempts of this cycle.
+        public var automatic: Bool = false
+
+        public init() {}
+
+        public init(
+            step: CommonV1.SagaStep? = nil, groupID: String = "", term: MeteringV1.Term? = nil, automatic: Bool = false
+        ) {
+            self.step = step
+            self.groupID = groupID
+            self.term = term
+            self.automatic = automatic
+        }
+    }
+
+    public struct DropRenewalRequest: WireMessage {
+        public static let messageName = "billing.metering.v1.DropRenewalRequest"
+
+        public var step: CommonV1.SagaStep? = nil
+        public var groupID: String = ""
+        /// The renewal's order; it must be the last one.
+        public var orderID: String = ""
+
+        public init() {}
+
+        public init(step: CommonV1.SagaStep? = nil, groupID: String = "", orderID: String = "") {
+            self.step = step
+            self.groupID = groupID
+            self.orderID = orderID
+        }
+    }
+
+    public struct ResumeAccountRequest: WireMessage {
+        public static let messageName = "billing.metering.v1.ResumeAccountRequest"
+
+        public var step: CommonV1.SagaStep? = nil
+        /// The instant from which the account owes nothing.
+        public var at: Int64 = 0
+
+        public init() {}
+
+        public init(step: CommonV1.SagaStep? = nil, at: Int64 = 0) {
+            self.step = step
+            self.at = at
+        }
+    }
+
+    public struct ResumeAccountReply: WireMessage {
+        public static let messageName = "billing.metering.v1.ResumeAccountReply"
+
+        public var groupIDs: [String] = []
+        public var resourceIDs: [String] = []
+
+        public init() {}
+
+        public init(groupIDs: [String] = [], resourceIDs: [String] = []) {
+            self.groupIDs = groupIDs
+            self.resourceIDs = resourceIDs
+        }
+    }
+
+    public struct Resource: WireMessage {
+        public static let messageName = "billing.metering.v1.Resource"
+
+        public var resourceID: String = ""
+        public var accountID: String = ""
+        public var kind: MeteringV1.ResourceKind = .unspecified
+        public var region: String = ""
+        /// Empty for OSS.
+        public var network: String = ""
+        /// Mbps of shared bandwidth, GiB of OSS; 1 for the others.
+        public var quantity: Int64 = 0
+        public var status: MeteringV1.ResourceStatus = .unspecified
+        public var createdAt: Int64 = 0
+        public var releasedAt: Int64 = 0
+        public var overdueAt: Int64 = 0
+
+        public init() {}
+
+        public init(
+            resourceID: String = "", accountID: String = "", kind: MeteringV1.ResourceKind = .unspecified,
+            region: String = "", network: String = "", quantity: Int64 = 0,
+            status: MeteringV1.ResourceStatus = .unspecified, createdAt: Int64 = 0, releasedAt: Int64 = 0,
+            overdueAt: Int64 = 0
+        ) {
+            self.resourceID = resourceID
+            self.accountID = accountID
+            self.kind = kind
+            self.region = region
+            self.network = network
+            self.quantity = quantity
+            self.status = status
+            self.createdAt = createdAt
+            self.releasedAt = releasedAt
+            self.overdueAt = overdueAt
+        }
+    }
+
+    public struct EnableInternetRequest: WireMessage {
+        public static let messageName = "billing.metering.v1.EnableInternetRequest"
+
+        public var network: String = ""
+        /// May be empty when the network has groups in one region only.
+        public var region: String = ""
+
+        public init() {}
+
+        public init(network: String = "", region: String = "") {
+            self.network = network
+            self.region = region
+        }
+    }
+
+    public struct AddBandwidthRequest: WireMessage {
+        public static let messageName = "billing.metering.v1.AddBandwidthRequest"
+
+        public var network: String = ""
+        public var region: String = ""
+        /// 1 to 1000.
+        public var mbps: UInt32 = 0
+
+        public init() {}
+
+        public init(network: String = "", region: String = "", mbps: UInt32 = 0) {
+            self.network = network
+            self.region = region
+            self.mbps = mbps
+        }
+    }
+
+    public struct SetBackupRequest: WireMessage {
+        public static let messageName = "billing.metering.v1.SetBackupRequest"
+
+        public var region: String = ""
+        /// 1 to 1,000,000; a backup that is no longer wanted is released.
+        public var gib: Int64 = 0
+
+        public init() {}
+
+        public init(region: String = "", gib: Int64 = 0) {
+            self.region = region
+            self.gib = gib
+        }
+    }
+
+    public struct ReleaseResourceRequest: WireMessage {
+        public static let messageName = "billing.metering.v1.ReleaseResourceRequest"
+
+        public var resourceID: String = ""
+
+        public init() {}
+
+        public init(resourceID: String = "") {
+            self.resourceID = resourceID
+        }
+    }
+
+    public struct ResourcesReply: WireMessage {
+        public static let messageName = "billing.metering.v1.ResourcesReply"
+
+        public var resources: [MeteringV1.Resource] = []
+
+        public init() {}
+
+        public init(resources: [MeteringV1.Resource] = []) {
+            self.resources = resources
+        }
+    }
+
+    public struct ListResourcesRequest: WireMessage {
+        public static let messageName = "billing.metering.v1.ListResourcesRequest"
+
+        public var statuses: [MeteringV1.ResourceStatus] = []
+        /// Empty: of all networks.
+        public var network: String = ""
+        public var cursor: String = ""
+        /// 1 to 200; 0: 100.
+        public var limit: UInt32 = 0
+
+        public init() {}
+
+        public init(
+            statuses: [MeteringV1.ResourceStatus] = [], network: String = "", cursor: String = "", limit: UInt32 = 0
+        ) {
+            self.statuses = statuses
+            self.network = network
+            self.cursor = cursor
+            self.limit = limit
+        }
+    }
+
+    public struct ListResourcesReply: WireMessage {
+        public static let messageName = "billing.metering.v1.ListResourcesReply"
+
+        public var resources: [MeteringV1.Resource] = []
+        public var nextCursor: String = ""
+
+        public init() {}
+
+        public init(resources: [MeteringV1.Resource] = [], nextCursor: String = "") {
+            self.resources = resources
+            self.nextCursor = nextCursor
+        }
+    }
+
+    public struct ListAccruingRequest: WireMessage {
+        public static let messageName = "billing.metering.v1.ListAccruingRequest"
+
+        public var cursor: String = ""
+        /// 1 to 200; 0: 100.
+        public var limit: UInt32 = 0
+
+        public init() {}
+
+        public init(cursor: String = "", limit: UInt32 = 0) {
+            self.cursor = cursor
+            self.limit = limit
+        }
+    }
+
+    /// One thing that is billed by time at an instant.
+    public struct Accruing: WireMessage {
+        public static let messageName = "billing.metering.v1.Accruing"
+
+        /// A group's or a resource's id.
+        public var resourceID: String = ""
+        /// A value-added item; empty for a group.
+        public var item: String = ""
+        public var specification: String = ""
+        public var region: String = ""
+        public var network: String = ""
+        public var instances: UInt32 = 0
+        public var quantity: Int64 = 0
+        /// Since when; for a group, the anchor of its units.
+        public var since: Int64 = 0
+        /// Where it ends by itself: the end of the unit of a released group; 0: not at all.
+        public var until: Int64 = 0
+        public var billingUnit: CommonV1.BillingUnit = .unspecified
+        public var name: String = ""
+        /// For all instances or the whole quantity, at the prices of the instant: filled by the gateway from pricing.
+        public var hourMicros: Int64 = 0
+
+        public init() {}
+
+        public init(
+            resourceID: String = "", item: String = "", specification: String = "", region: String = "",
+            network: String = "", instances: UInt32 = 0, quantity: Int64 = 0, since: Int64 = 0, until: Int64 = 0,
+            billingUnit: CommonV1.BillingUnit = .unspecified, name: String = "", hourMicros: Int64 = 0
+        ) {
+            self.resourceID = resourceID
+            self.item = item
+            self.specification = specification
+            self.region = region
+            self.network = network
+            self.instances = instances
+            self.quantity = quantity
+            self.since = since
+            self.until = until
+            self.billingUnit = billingUnit
+            self.name = name
+            self.hourMicros = hourMicros
+        }
+    }
+
+    public struct ListAccruingReply: WireMessage {
+        public static let messageName = "billing.metering.v1.ListAccruingReply"
+
+        public var accruing: [MeteringV1.Accruing] = []
+        public var nextCursor: String = ""
+
+        public init() {}
+
+        public init(accruing: [MeteringV1.Accruing] = [], nextCursor: String = "") {
+            self.accruing = accruing
+            self.nextCursor = nextCursor
+        }
+    }
+
+    public struct ListBilledRequest: WireMessage {
+        public static let messageName = "billing.metering.v1.ListBilledRequest"
+
+        public var afterAccount: String = ""
+        public var partitionFrom: UInt32 = 0
+        public var partitionTo: UInt32 = 0
+
+        public init() {}
+
+        public init(afterAccount: String = "", partitionFrom: UInt32 = 0, partitionTo: UInt32 = 0) {
+            self.afterAccount = afterAccount
+            self.partitionFrom = partitionFrom
+            self.partitionTo = partitionTo
+        }
+    }
+
+    public struct Billed: WireMessage {
+        public static let messageName = "billing.metering.v1.Billed"
+
+        public var accountID: String = ""
+        /// A group's or a resource's id.
+        public var id: String = ""
+        public var specification: String = ""
+        public var region: String = ""
+        public var instances: UInt32 = 0
+        public var billingMethod: CommonV1.BillingMethod = .unspecified
+        public var paidThrough: Int64 = 0
+        public var months: UInt32 = 0
+        public var item: String = ""
+        public var quantity: Int64 = 0
+
+        public init() {}
+
+        public init(
+            accountID: String = "", id: String = "", specification: String = "", region: String = "",
+            instances: UInt32 = 0, billingMethod: CommonV1.BillingMethod = .unspecified, paidThrough: Int64 = 0,
+            months: UInt32 = 0, item: String = "", quantity: Int64 = 0
+        ) {
+            self.accountID = accountID
+            self.id = id
+            self.specification = specification
+            self.region = region
+            self.instances = instances
+            self.billingMethod = billingMethod
+            self.paidThrough = paidThrough
+            self.months = months
+            self.item = item
+            self.quantity = quantity
+        }
+    }
+
+    public struct ListBilledReply: WireMessage {
+        public static let messageName = "billing.metering.v1.ListBilledReply"
+
+        public var things: [MeteringV1.Billed] = []
+        public var nextAccount: String = ""
+        public var nextPartition: UInt32 = 0
+
+        public init() {}
+
+        public init(things: [MeteringV1.Billed] = [], nextAccount: String = "", nextPartition: UInt32 = 0) {
+            self.things = things
+            self.nextAccount = nextAccount
+            self.nextPartition = nextPartition
+        }
+    }
+
+    public struct ListDueRequest: WireMessage {
+        public static let messageName = "billing.metering.v1.ListDueRequest"
+
+        public var kind: MeteringV1.DueKind = .unspecified
+        public var through: Int64 = 0
+        /// 1 to 200; 0: 100.
+        public var limit: UInt32 = 0
+
+        public init() {}
+
+        public init(kind: MeteringV1.DueKind = .unspecified, through: Int64 = 0, limit: UInt32 = 0) {
+            self.kind = kind
+            self.through = through
+            self.limit = limit
+        }
+    }
+
+    public struct DueGroup: WireMessage {
+        public static let messageName = "billing.metering.v1.DueGroup"
+
+        public var group: MeteringV1.InstanceGroup? = nil
+        public var dueAt: Int64 = 0
+
+        public init() {}
+
+        public init(group: MeteringV1.InstanceGroup? = nil, dueAt: Int64 = 0) {
+            self.group = group
+            self.dueAt = dueAt
+        }
+    }
+
+    /// Of groups that no saga holds, earliest first.
+    public struct ListDueReply: WireMessage {
+        public static let messageName = "billing.metering.v1.ListDueReply"
+
+        public var groups: [MeteringV1.DueGroup] = []
+
+        public init() {}
+
+        public init(groups: [MeteringV1.DueGroup] = []) {
+            self.groups = groups
+        }
+    }
+
+    public struct NoteRenewalAttemptRequest: WireMessage {
+        public static let messageName = "billing.metering.v1.NoteRenewalAttemptRequest"
+
+        public var groupID: String = ""
+        /// The attempt's own instant.
+        public var attemptAt: Int64 = 0
+
+        public init() {}
+
+        public init(groupID: String = "", attemptAt: Int64 = 0) {
+            self.groupID = groupID
+            self.attemptAt = attemptAt
         }
     }
 
@@ -531,13 +1073,18 @@ extension MeteringV1 {
 
         /// 0: nothing of that kind is due ever.
         public var cutAt: Int64 = 0
+        /// A term ends, or a pending renewal begins.
         public var expiryAt: Int64 = 0
+        public var releaseAt: Int64 = 0
+        public var autoRenewalAt: Int64 = 0
 
         public init() {}
 
-        public init(cutAt: Int64 = 0, expiryAt: Int64 = 0) {
+        public init(cutAt: Int64 = 0, expiryAt: Int64 = 0, releaseAt: Int64 = 0, autoRenewalAt: Int64 = 0) {
             self.cutAt = cutAt
             self.expiryAt = expiryAt
+            self.releaseAt = releaseAt
+            self.autoRenewalAt = autoRenewalAt
         }
     }
 
@@ -592,12 +1139,14 @@ extension MeteringV1 {
         /// Where lines must have come to by now; for a subscription the end of its term or of its life.
         public var billedThrough: Int64 = 0
         public var orderID: String = ""
+        /// A value-added resource instead of a group.
+        public var resourceID: String = ""
 
         public init() {}
 
         public init(
             accountID: String = "", groupID: String = "", billingMethod: CommonV1.BillingMethod = .unspecified,
-            start: Int64 = 0, billedThrough: Int64 = 0, orderID: String = ""
+            start: Int64 = 0, billedThrough: Int64 = 0, orderID: String = "", resourceID: String = ""
         ) {
             self.accountID = accountID
             self.groupID = groupID
@@ -605,6 +1154,7 @@ extension MeteringV1 {
             self.start = start
             self.billedThrough = billedThrough
             self.orderID = orderID
+            self.resourceID = resourceID
         }
     }
 
@@ -645,6 +1195,9 @@ extension MeteringV1 {
         /// Opens a session with a phone. Free (domain 1).
         public static let connect = Method<MeteringV1.ConnectRequest, MeteringV1.ConnectReply>(
             "billing.metering.v1.Groups/Connect", .keyed)
+        /// Switches auto-renewal on or off, for a subscription or for one that is being created.
+        public static let setAutoRenewal = Method<MeteringV1.SetAutoRenewalRequest, MeteringV1.GroupReply>(
+            "billing.metering.v1.Groups/SetAutoRenewal", .keyed)
         public static let getGroup = Method<MeteringV1.GetGroupRequest, MeteringV1.GroupReply>(
             "billing.metering.v1.Groups/GetGroup", .read)
         public static let listGroups = Method<MeteringV1.ListGroupsRequest, MeteringV1.ListGroupsReply>(
@@ -657,6 +1210,7 @@ extension MeteringV1 {
             renameGroup.descriptor,
             setPower.descriptor,
             connect.descriptor,
+            setAutoRenewal.descriptor,
             getGroup.descriptor,
             listGroups.descriptor,
         ]
@@ -702,6 +1256,13 @@ extension MeteringV1 {
             try await channel.call(Groups.connect, request, options)
         }
 
+        /// Switches auto-renewal on or off, for a subscription or for one that is being created.
+        public func setAutoRenewal(
+            _ request: MeteringV1.SetAutoRenewalRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.GroupReply> {
+            try await channel.call(Groups.setAutoRenewal, request, options)
+        }
+
         public func getGroup(
             _ request: MeteringV1.GetGroupRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<MeteringV1.GroupReply> {
@@ -712,6 +1273,107 @@ extension MeteringV1 {
             _ request: MeteringV1.ListGroupsRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<MeteringV1.ListGroupsReply> {
             try await channel.call(Groups.listGroups, request, options)
+        }
+    }
+
+    /// Resources of an account and its networks that outlive the groups (domain 1): NAT gateway, EIP, Internet Shared
+    /// Bandwidth, OSS backup.
+    public enum Resources {
+        /// Enables Internet access for a network that has groups: buys it a NAT gateway and an EIP. Repeated on a
+        /// network that
+        /// has them, it answers those.
+        public static let enableInternet = Method<MeteringV1.EnableInternetRequest, MeteringV1.ResourcesReply>(
+            "billing.metering.v1.Resources/EnableInternet", .keyed)
+        public static let addBandwidth = Method<MeteringV1.AddBandwidthRequest, MeteringV1.ResourcesReply>(
+            "billing.metering.v1.Resources/AddBandwidth", .keyed)
+        /// Sets how much backup of a region is stored; the first hour is billed by the first size, each later one by
+        /// the size
+        /// at its start.
+        public static let setBackup = Method<MeteringV1.SetBackupRequest, MeteringV1.ResourcesReply>(
+            "billing.metering.v1.Resources/SetBackup", .keyed)
+        /// Releases one resource for its owner, active or overdue.
+        public static let releaseResource = Method<MeteringV1.ReleaseResourceRequest, MeteringV1.ResourcesReply>(
+            "billing.metering.v1.Resources/ReleaseResource", .keyed)
+        public static let listResources = Method<MeteringV1.ListResourcesRequest, MeteringV1.ListResourcesReply>(
+            "billing.metering.v1.Resources/ListResources", .read)
+        /// What accrues at an instant and why: the account's page "Why am I still being charged after releasing?"
+        /// (domain 1).
+        public static let listAccruing = Method<MeteringV1.ListAccruingRequest, MeteringV1.ListAccruingReply>(
+            "billing.metering.v1.Resources/ListAccruing", .read)
+        /// Everything of all accounts that is billed now or may be renewed, for judging a price change.
+        /// Limits: batch.
+        public static let listBilled = Method<MeteringV1.ListBilledRequest, MeteringV1.ListBilledReply>(
+            "billing.metering.v1.Resources/ListBilled", .read, .batch)
+
+        /// Every method of the service.
+        public static let all: [MethodDescriptor] = [
+            enableInternet.descriptor,
+            addBandwidth.descriptor,
+            setBackup.descriptor,
+            releaseResource.descriptor,
+            listResources.descriptor,
+            listAccruing.descriptor,
+            listBilled.descriptor,
+        ]
+    }
+
+    /// Calls `Resources` over a channel.
+    public struct ResourcesClient: Sendable {
+        public let channel: any Channel
+
+        public init(_ channel: any Channel) { self.channel = channel }
+
+        /// Enables Internet access for a network that has groups: buys it a NAT gateway and an EIP. Repeated on a
+        /// network that
+        /// has them, it answers those.
+        public func enableInternet(
+            _ request: MeteringV1.EnableInternetRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ResourcesReply> {
+            try await channel.call(Resources.enableInternet, request, options)
+        }
+
+        public func addBandwidth(
+            _ request: MeteringV1.AddBandwidthRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ResourcesReply> {
+            try await channel.call(Resources.addBandwidth, request, options)
+        }
+
+        /// Sets how much backup of a region is stored; the first hour is billed by the first size, each later one by
+        /// the size
+        /// at its start.
+        public func setBackup(
+            _ request: MeteringV1.SetBackupRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ResourcesReply> {
+            try await channel.call(Resources.setBackup, request, options)
+        }
+
+        /// Releases one resource for its owner, active or overdue.
+        public func releaseResource(
+            _ request: MeteringV1.ReleaseResourceRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ResourcesReply> {
+            try await channel.call(Resources.releaseResource, request, options)
+        }
+
+        public func listResources(
+            _ request: MeteringV1.ListResourcesRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ListResourcesReply> {
+            try await channel.call(Resources.listResources, request, options)
+        }
+
+        /// What accrues at an instant and why: the account's page "Why am I still being charged after releasing?"
+        /// (domain 1).
+        public func listAccruing(
+            _ request: MeteringV1.ListAccruingRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ListAccruingReply> {
+            try await channel.call(Resources.listAccruing, request, options)
+        }
+
+        /// Everything of all accounts that is billed now or may be renewed, for judging a price change.
+        /// Limits: batch.
+        public func listBilled(
+            _ request: MeteringV1.ListBilledRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ListBilledReply> {
+            try await channel.call(Resources.listBilled, request, options)
         }
     }
 
@@ -726,9 +1388,20 @@ extension MeteringV1 {
         /// Ends a subscription by unsubscription and unlocks.
         public static let endGroup = Method<MeteringV1.EndGroupRequest, MeteringV1.GroupReply>(
             "billing.metering.v1.GroupSteps/EndGroup", .keyed)
-        /// Releases a pay-as-you-go group for its owner.
+        /// Releases a group: a pay-as-you-go one for its owner, or any that was overdue or expired for 15 days.
         public static let releaseGroup = Method<MeteringV1.ReleaseGroupRequest, MeteringV1.GroupReply>(
             "billing.metering.v1.GroupSteps/ReleaseGroup", .keyed)
+        /// Adds a paid renewal: a pending one while the term runs, a new term after it expired; unlocks (domain 5.3).
+        public static let extendGroup = Method<MeteringV1.ExtendGroupRequest, MeteringV1.GroupReply>(
+            "billing.metering.v1.GroupSteps/ExtendGroup", .keyed)
+        /// Drops the last pending renewal and unlocks (domain 7.3).
+        public static let dropRenewal = Method<MeteringV1.DropRenewalRequest, MeteringV1.GroupReply>(
+            "billing.metering.v1.GroupSteps/DropRenewal", .keyed)
+        /// The account owes nothing from an instant on: its overdue groups are active with a new unit anchored there,
+        /// its
+        /// value-added resources go on (domain 4.3). Nothing happens to an account that is not overdue.
+        public static let resumeAccount = Method<MeteringV1.ResumeAccountRequest, MeteringV1.ResumeAccountReply>(
+            "billing.metering.v1.GroupSteps/ResumeAccount", .keyed)
 
         /// Every method of the service.
         public static let all: [MethodDescriptor] = [
@@ -736,6 +1409,9 @@ extension MeteringV1 {
             switchGroup.descriptor,
             endGroup.descriptor,
             releaseGroup.descriptor,
+            extendGroup.descriptor,
+            dropRenewal.descriptor,
+            resumeAccount.descriptor,
         ]
     }
 
@@ -766,11 +1442,34 @@ extension MeteringV1 {
             try await channel.call(GroupSteps.endGroup, request, options)
         }
 
-        /// Releases a pay-as-you-go group for its owner.
+        /// Releases a group: a pay-as-you-go one for its owner, or any that was overdue or expired for 15 days.
         public func releaseGroup(
             _ request: MeteringV1.ReleaseGroupRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<MeteringV1.GroupReply> {
             try await channel.call(GroupSteps.releaseGroup, request, options)
+        }
+
+        /// Adds a paid renewal: a pending one while the term runs, a new term after it expired; unlocks (domain 5.3).
+        public func extendGroup(
+            _ request: MeteringV1.ExtendGroupRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.GroupReply> {
+            try await channel.call(GroupSteps.extendGroup, request, options)
+        }
+
+        /// Drops the last pending renewal and unlocks (domain 7.3).
+        public func dropRenewal(
+            _ request: MeteringV1.DropRenewalRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.GroupReply> {
+            try await channel.call(GroupSteps.dropRenewal, request, options)
+        }
+
+        /// The account owes nothing from an instant on: its overdue groups are active with a new unit anchored there,
+        /// its
+        /// value-added resources go on (domain 4.3). Nothing happens to an account that is not overdue.
+        public func resumeAccount(
+            _ request: MeteringV1.ResumeAccountRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ResumeAccountReply> {
+            try await channel.call(GroupSteps.resumeAccount, request, options)
         }
     }
 
@@ -785,6 +1484,14 @@ extension MeteringV1 {
         /// Limits: batch.
         public static let expireTerms = Method<MeteringV1.ExpireTermsRequest, MeteringV1.ExpireTermsReply>(
             "billing.metering.v1.Cuts/ExpireTerms", .naturallyIdempotent, .batch)
+        /// The releases or auto-renewals that are due at an instant, for the gateway to begin a saga each.
+        /// Limits: batch.
+        public static let listDue = Method<MeteringV1.ListDueRequest, MeteringV1.ListDueReply>(
+            "billing.metering.v1.Cuts/ListDue", .read, .batch)
+        /// Notes that an attempt of auto-renewal was made and failed; a repeat, or an attempt that is past, changes
+        /// nothing.
+        public static let noteRenewalAttempt = Method<MeteringV1.NoteRenewalAttemptRequest, MeteringV1.GroupReply>(
+            "billing.metering.v1.Cuts/NoteRenewalAttempt", .naturallyIdempotent)
         /// The earliest instants at which something is due.
         public static let nextDue = Method<MeteringV1.NextDueRequest, MeteringV1.NextDueReply>(
             "billing.metering.v1.Cuts/NextDue", .read)
@@ -800,6 +1507,8 @@ extension MeteringV1 {
         public static let all: [MethodDescriptor] = [
             cut.descriptor,
             expireTerms.descriptor,
+            listDue.descriptor,
+            noteRenewalAttempt.descriptor,
             nextDue.descriptor,
             cutStatus.descriptor,
             auditTimelines.descriptor,
@@ -828,6 +1537,22 @@ extension MeteringV1 {
             _ request: MeteringV1.ExpireTermsRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<MeteringV1.ExpireTermsReply> {
             try await channel.call(Cuts.expireTerms, request, options)
+        }
+
+        /// The releases or auto-renewals that are due at an instant, for the gateway to begin a saga each.
+        /// Limits: batch.
+        public func listDue(
+            _ request: MeteringV1.ListDueRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ListDueReply> {
+            try await channel.call(Cuts.listDue, request, options)
+        }
+
+        /// Notes that an attempt of auto-renewal was made and failed; a repeat, or an attempt that is past, changes
+        /// nothing.
+        public func noteRenewalAttempt(
+            _ request: MeteringV1.NoteRenewalAttemptRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.GroupReply> {
+            try await channel.call(Cuts.noteRenewalAttempt, request, options)
         }
 
         /// The earliest instants at which something is due.

@@ -26,6 +26,8 @@ extension OrderV1.Account: WireCoded, WireReflection {
         overdue = c.pointee.overdue != 0
         unpaidOrders = c.pointee.unpaid_orders
         lastAt = c.pointee.last_at
+        overdueAt = c.pointee.overdue_at
+        couponMicros = c.pointee.coupon_micros
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__Account>, in arena: inout Arena) {
@@ -40,11 +42,13 @@ extension OrderV1.Account: WireCoded, WireReflection {
         c.pointee.overdue = overdue ? 1 : 0
         c.pointee.unpaid_orders = unpaidOrders
         c.pointee.last_at = lastAt
+        c.pointee.overdue_at = overdueAt
+        c.pointee.coupon_micros = couponMicros
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(9)
+        fields.reserveCapacity(11)
         fields.append(("account_id", .text(accountID)))
         fields.append(("name", .text(name)))
         fields.append(("opened_at", .integer(openedAt)))
@@ -54,6 +58,8 @@ extension OrderV1.Account: WireCoded, WireReflection {
         fields.append(("overdue", .boolean(overdue)))
         fields.append(("unpaid_orders", .integer(Int64(unpaidOrders))))
         fields.append(("last_at", .integer(lastAt)))
+        fields.append(("overdue_at", .integer(overdueAt)))
+        fields.append(("coupon_micros", .integer(couponMicros)))
         return fields
     }
 }
@@ -215,9 +221,10 @@ extension OrderV1.TopUpRequest: WireCoded, WireReflection {
         descriptor_of_OrderV1_TopUpRequest()
     }
 
-    init(copying c: UnsafeMutablePointer<Billing__Order__V1__TopUpRequest>, _: WireLimits) throws(RPCError) {
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__TopUpRequest>, _ limits: WireLimits) throws(RPCError) {
         amountMicros = c.pointee.amount_micros
         reference = try Checked.string(c.pointee.reference, "reference")
+        step = try Checked.message(c.pointee.step, "step", limits)
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__TopUpRequest>, in arena: inout Arena) {
@@ -225,13 +232,17 @@ extension OrderV1.TopUpRequest: WireCoded, WireReflection {
         c.pointee.base.descriptor = Self.descriptor
         c.pointee.amount_micros = amountMicros
         c.pointee.reference = arena.store(reference)
+        if let value = step {
+            c.pointee.step = arena.store(value)
+        }
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(2)
+        fields.reserveCapacity(3)
         fields.append(("amount_micros", .integer(amountMicros)))
         fields.append(("reference", .text(reference)))
+        if let value = step { fields.append(("step", .message(value.wireFields))) }
         return fields
     }
 }
@@ -251,6 +262,7 @@ extension OrderV1.TopUpReply: WireCoded, WireReflection {
         account = try Checked.message(c.pointee.account, "account", limits)
         payment = try Checked.message(c.pointee.payment, "payment", limits)
         settledMicros = c.pointee.settled_micros
+        recovered = c.pointee.recovered != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__TopUpReply>, in arena: inout Arena) {
@@ -263,14 +275,424 @@ extension OrderV1.TopUpReply: WireCoded, WireReflection {
             c.pointee.payment = arena.store(value)
         }
         c.pointee.settled_micros = settledMicros
+        c.pointee.recovered = recovered ? 1 : 0
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(4)
+        if let value = account { fields.append(("account", .message(value.wireFields))) }
+        if let value = payment { fields.append(("payment", .message(value.wireFields))) }
+        fields.append(("settled_micros", .integer(settledMicros)))
+        fields.append(("recovered", .boolean(recovered)))
+        return fields
+    }
+}
+
+extension OrderV1.AdjustRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_AdjustRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__AdjustRequest>, _ limits: WireLimits) throws(RPCError) {
+        step = try Checked.message(c.pointee.step, "step", limits)
+        amountMicros = c.pointee.amount_micros
+        reason = try Checked.string(c.pointee.reason, "reason")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__AdjustRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__AdjustRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = step {
+            c.pointee.step = arena.store(value)
+        }
+        c.pointee.amount_micros = amountMicros
+        c.pointee.reason = arena.store(reason)
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
         fields.reserveCapacity(3)
+        if let value = step { fields.append(("step", .message(value.wireFields))) }
+        fields.append(("amount_micros", .integer(amountMicros)))
+        fields.append(("reason", .text(reason)))
+        return fields
+    }
+}
+
+extension OrderV1.AdjustReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_AdjustReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__AdjustReply>, _ limits: WireLimits) throws(RPCError) {
+        account = try Checked.message(c.pointee.account, "account", limits)
+        adjustmentID = try Checked.string(c.pointee.adjustment_id, "adjustment_id")
+        lineID = try Checked.string(c.pointee.line_id, "line_id")
+        settledMicros = c.pointee.settled_micros
+        recovered = c.pointee.recovered != 0
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__AdjustReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__AdjustReply())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = account {
+            c.pointee.account = arena.store(value)
+        }
+        c.pointee.adjustment_id = arena.store(adjustmentID)
+        c.pointee.line_id = arena.store(lineID)
+        c.pointee.settled_micros = settledMicros
+        c.pointee.recovered = recovered ? 1 : 0
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(5)
         if let value = account { fields.append(("account", .message(value.wireFields))) }
-        if let value = payment { fields.append(("payment", .message(value.wireFields))) }
+        fields.append(("adjustment_id", .text(adjustmentID)))
+        fields.append(("line_id", .text(lineID)))
         fields.append(("settled_micros", .integer(settledMicros)))
+        fields.append(("recovered", .boolean(recovered)))
+        return fields
+    }
+}
+
+extension OrderV1.Notice: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_Notice()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__Notice>, _: WireLimits) throws(RPCError) {
+        sequence = c.pointee.sequence
+        at = c.pointee.at
+        kind = try Checked.enumeration(c.pointee.kind.rawValue, "kind", .known)
+        amountMicros = c.pointee.amount_micros
+        groupID = try Checked.string(c.pointee.group_id, "group_id")
+        releaseAt = c.pointee.release_at
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__Notice>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__Notice())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.sequence = sequence
+        c.pointee.at = at
+        c.pointee.kind = .init(rawValue: UInt32(kind.rawValue))
+        c.pointee.amount_micros = amountMicros
+        c.pointee.group_id = arena.store(groupID)
+        c.pointee.release_at = releaseAt
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(6)
+        fields.append(("sequence", .integer(sequence)))
+        fields.append(("at", .integer(at)))
+        fields.append(("kind", .enumeration(kind.wireName)))
+        fields.append(("amount_micros", .integer(amountMicros)))
+        fields.append(("group_id", .text(groupID)))
+        fields.append(("release_at", .integer(releaseAt)))
+        return fields
+    }
+}
+
+extension OrderV1.ListNoticesRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_ListNoticesRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__ListNoticesRequest>, _: WireLimits) throws(RPCError) {
+        afterSequence = c.pointee.after_sequence
+        limit = c.pointee.limit
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__ListNoticesRequest>, in _: inout Arena) {
+        c.initialize(to: Billing__Order__V1__ListNoticesRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.after_sequence = afterSequence
+        c.pointee.limit = limit
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("after_sequence", .integer(afterSequence)))
+        fields.append(("limit", .integer(Int64(limit))))
+        return fields
+    }
+}
+
+extension OrderV1.ListNoticesReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_ListNoticesReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__ListNoticesReply>, _ limits: WireLimits) throws(RPCError) {
+        notices = try Checked.messages(c.pointee.n_notices, c.pointee.notices, "notices", limits)
+        nextSequence = c.pointee.next_sequence
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__ListNoticesReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__ListNoticesReply())
+        c.pointee.base.descriptor = Self.descriptor
+        (c.pointee.notices, c.pointee.n_notices) = arena.store(notices)
+        c.pointee.next_sequence = nextSequence
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("notices", .list(notices.map { .message($0.wireFields) })))
+        fields.append(("next_sequence", .integer(nextSequence)))
+        return fields
+    }
+}
+
+extension OrderV1.Coupon: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_Coupon()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__Coupon>, _ limits: WireLimits) throws(RPCError) {
+        couponID = try Checked.string(c.pointee.coupon_id, "coupon_id")
+        accountID = try Checked.string(c.pointee.account_id, "account_id")
+        amountMicros = c.pointee.amount_micros
+        remainingMicros = c.pointee.remaining_micros
+        minimumOrderMicros = c.pointee.minimum_order_micros
+        effectiveAt = c.pointee.effective_at
+        expiresAt = c.pointee.expires_at
+        products = try Checked.strings(c.pointee.n_products, c.pointee.products, "products", limits)
+        billingMethods = try Checked.enumerations(c.pointee.n_billing_methods, c.pointee.billing_methods, "billing_methods", limits, .known)
+        grantedAt = c.pointee.granted_at
+        name = try Checked.string(c.pointee.name, "name")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__Coupon>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__Coupon())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.coupon_id = arena.store(couponID)
+        c.pointee.account_id = arena.store(accountID)
+        c.pointee.amount_micros = amountMicros
+        c.pointee.remaining_micros = remainingMicros
+        c.pointee.minimum_order_micros = minimumOrderMicros
+        c.pointee.effective_at = effectiveAt
+        c.pointee.expires_at = expiresAt
+        (c.pointee.products, c.pointee.n_products) = arena.store(products)
+        (c.pointee.billing_methods, c.pointee.n_billing_methods) = arena.store(billingMethods)
+        c.pointee.granted_at = grantedAt
+        c.pointee.name = arena.store(name)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(11)
+        fields.append(("coupon_id", .text(couponID)))
+        fields.append(("account_id", .text(accountID)))
+        fields.append(("amount_micros", .integer(amountMicros)))
+        fields.append(("remaining_micros", .integer(remainingMicros)))
+        fields.append(("minimum_order_micros", .integer(minimumOrderMicros)))
+        fields.append(("effective_at", .integer(effectiveAt)))
+        fields.append(("expires_at", .integer(expiresAt)))
+        fields.append(("products", .list(products.map { .text($0) })))
+        fields.append(("billing_methods", .list(billingMethods.map { .enumeration($0.wireName) })))
+        fields.append(("granted_at", .integer(grantedAt)))
+        fields.append(("name", .text(name)))
+        return fields
+    }
+}
+
+extension OrderV1.GrantCouponRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_GrantCouponRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__GrantCouponRequest>, _ limits: WireLimits) throws(RPCError) {
+        step = try Checked.message(c.pointee.step, "step", limits)
+        amountMicros = c.pointee.amount_micros
+        minimumOrderMicros = c.pointee.minimum_order_micros
+        effectiveAt = c.pointee.effective_at
+        expiresAt = c.pointee.expires_at
+        products = try Checked.strings(c.pointee.n_products, c.pointee.products, "products", limits)
+        billingMethods = try Checked.enumerations(c.pointee.n_billing_methods, c.pointee.billing_methods, "billing_methods", limits, .specified)
+        name = try Checked.string(c.pointee.name, "name")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__GrantCouponRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__GrantCouponRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = step {
+            c.pointee.step = arena.store(value)
+        }
+        c.pointee.amount_micros = amountMicros
+        c.pointee.minimum_order_micros = minimumOrderMicros
+        c.pointee.effective_at = effectiveAt
+        c.pointee.expires_at = expiresAt
+        (c.pointee.products, c.pointee.n_products) = arena.store(products)
+        (c.pointee.billing_methods, c.pointee.n_billing_methods) = arena.store(billingMethods)
+        c.pointee.name = arena.store(name)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(8)
+        if let value = step { fields.append(("step", .message(value.wireFields))) }
+        fields.append(("amount_micros", .integer(amountMicros)))
+        fields.append(("minimum_order_micros", .integer(minimumOrderMicros)))
+        fields.append(("effective_at", .integer(effectiveAt)))
+        fields.append(("expires_at", .integer(expiresAt)))
+        fields.append(("products", .list(products.map { .text($0) })))
+        fields.append(("billing_methods", .list(billingMethods.map { .enumeration($0.wireName) })))
+        fields.append(("name", .text(name)))
+        return fields
+    }
+}
+
+extension OrderV1.GrantCouponReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_GrantCouponReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__GrantCouponReply>, _ limits: WireLimits) throws(RPCError) {
+        coupon = try Checked.message(c.pointee.coupon, "coupon", limits)
+        account = try Checked.message(c.pointee.account, "account", limits)
+        settledMicros = c.pointee.settled_micros
+        recovered = c.pointee.recovered != 0
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__GrantCouponReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__GrantCouponReply())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = coupon {
+            c.pointee.coupon = arena.store(value)
+        }
+        if let value = account {
+            c.pointee.account = arena.store(value)
+        }
+        c.pointee.settled_micros = settledMicros
+        c.pointee.recovered = recovered ? 1 : 0
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(4)
+        if let value = coupon { fields.append(("coupon", .message(value.wireFields))) }
+        if let value = account { fields.append(("account", .message(value.wireFields))) }
+        fields.append(("settled_micros", .integer(settledMicros)))
+        fields.append(("recovered", .boolean(recovered)))
+        return fields
+    }
+}
+
+extension OrderV1.ListCouponsRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_ListCouponsRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__ListCouponsRequest>, _: WireLimits) throws(RPCError) {
+        usable = c.pointee.usable != 0
+        cursor = try Checked.string(c.pointee.cursor, "cursor")
+        limit = c.pointee.limit
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__ListCouponsRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__ListCouponsRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.usable = usable ? 1 : 0
+        c.pointee.cursor = arena.store(cursor)
+        c.pointee.limit = limit
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        fields.append(("usable", .boolean(usable)))
+        fields.append(("cursor", .text(cursor)))
+        fields.append(("limit", .integer(Int64(limit))))
+        return fields
+    }
+}
+
+extension OrderV1.ListCouponsReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_ListCouponsReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__ListCouponsReply>, _ limits: WireLimits) throws(RPCError) {
+        coupons = try Checked.messages(c.pointee.n_coupons, c.pointee.coupons, "coupons", limits)
+        nextCursor = try Checked.string(c.pointee.next_cursor, "next_cursor")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__ListCouponsReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__ListCouponsReply())
+        c.pointee.base.descriptor = Self.descriptor
+        (c.pointee.coupons, c.pointee.n_coupons) = arena.store(coupons)
+        c.pointee.next_cursor = arena.store(nextCursor)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("coupons", .list(coupons.map { .message($0.wireFields) })))
+        fields.append(("next_cursor", .text(nextCursor)))
         return fields
     }
 }
@@ -438,6 +860,9 @@ extension OrderV1.Payment: WireCoded, WireReflection {
         status = try Checked.enumeration(c.pointee.status.rawValue, "status", .known)
         registeredAt = c.pointee.registered_at
         confirmedAt = c.pointee.confirmed_at
+        couponID = try Checked.string(c.pointee.coupon_id, "coupon_id")
+        couponMicros = c.pointee.coupon_micros
+        balanceMicros = c.pointee.balance_micros
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__Payment>, in arena: inout Arena) {
@@ -451,11 +876,14 @@ extension OrderV1.Payment: WireCoded, WireReflection {
         c.pointee.status = .init(rawValue: UInt32(status.rawValue))
         c.pointee.registered_at = registeredAt
         c.pointee.confirmed_at = confirmedAt
+        c.pointee.coupon_id = arena.store(couponID)
+        c.pointee.coupon_micros = couponMicros
+        c.pointee.balance_micros = balanceMicros
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(8)
+        fields.reserveCapacity(11)
         fields.append(("payment_id", .text(paymentID)))
         fields.append(("account_id", .text(accountID)))
         fields.append(("reference", .text(reference)))
@@ -464,6 +892,9 @@ extension OrderV1.Payment: WireCoded, WireReflection {
         fields.append(("status", .enumeration(status.wireName)))
         fields.append(("registered_at", .integer(registeredAt)))
         fields.append(("confirmed_at", .integer(confirmedAt)))
+        fields.append(("coupon_id", .text(couponID)))
+        fields.append(("coupon_micros", .integer(couponMicros)))
+        fields.append(("balance_micros", .integer(balanceMicros)))
         return fields
     }
 }
@@ -482,6 +913,9 @@ extension OrderV1.RegisterPaymentRequest: WireCoded, WireReflection {
     init(copying c: UnsafeMutablePointer<Billing__Order__V1__RegisterPaymentRequest>, _: WireLimits) throws(RPCError) {
         orderID = try Checked.string(c.pointee.order_id, "order_id")
         reference = try Checked.string(c.pointee.reference, "reference")
+        couponID = try Checked.string(c.pointee.coupon_id, "coupon_id")
+        withoutCoupon = c.pointee.without_coupon != 0
+        balanceMicros = c.pointee.balance_micros
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__RegisterPaymentRequest>, in arena: inout Arena) {
@@ -489,13 +923,19 @@ extension OrderV1.RegisterPaymentRequest: WireCoded, WireReflection {
         c.pointee.base.descriptor = Self.descriptor
         c.pointee.order_id = arena.store(orderID)
         c.pointee.reference = arena.store(reference)
+        c.pointee.coupon_id = arena.store(couponID)
+        c.pointee.without_coupon = withoutCoupon ? 1 : 0
+        c.pointee.balance_micros = balanceMicros
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(2)
+        fields.reserveCapacity(5)
         fields.append(("order_id", .text(orderID)))
         fields.append(("reference", .text(reference)))
+        fields.append(("coupon_id", .text(couponID)))
+        fields.append(("without_coupon", .boolean(withoutCoupon)))
+        fields.append(("balance_micros", .integer(balanceMicros)))
         return fields
     }
 }
@@ -511,20 +951,25 @@ extension OrderV1.ConfirmPaymentRequest: WireCoded, WireReflection {
         descriptor_of_OrderV1_ConfirmPaymentRequest()
     }
 
-    init(copying c: UnsafeMutablePointer<Billing__Order__V1__ConfirmPaymentRequest>, _: WireLimits) throws(RPCError) {
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__ConfirmPaymentRequest>, _ limits: WireLimits) throws(RPCError) {
         reference = try Checked.string(c.pointee.reference, "reference")
+        step = try Checked.message(c.pointee.step, "step", limits)
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__ConfirmPaymentRequest>, in arena: inout Arena) {
         c.initialize(to: Billing__Order__V1__ConfirmPaymentRequest())
         c.pointee.base.descriptor = Self.descriptor
         c.pointee.reference = arena.store(reference)
+        if let value = step {
+            c.pointee.step = arena.store(value)
+        }
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(1)
+        fields.reserveCapacity(2)
         fields.append(("reference", .text(reference)))
+        if let value = step { fields.append(("step", .message(value.wireFields))) }
         return fields
     }
 }
@@ -572,6 +1017,7 @@ extension OrderV1.PaymentReply: WireCoded, WireReflection {
     init(copying c: UnsafeMutablePointer<Billing__Order__V1__PaymentReply>, _ limits: WireLimits) throws(RPCError) {
         payment = try Checked.message(c.pointee.payment, "payment", limits)
         account = try Checked.message(c.pointee.account, "account", limits)
+        recovered = c.pointee.recovered != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__PaymentReply>, in arena: inout Arena) {
@@ -583,13 +1029,15 @@ extension OrderV1.PaymentReply: WireCoded, WireReflection {
         if let value = account {
             c.pointee.account = arena.store(value)
         }
+        c.pointee.recovered = recovered ? 1 : 0
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(2)
+        fields.reserveCapacity(3)
         if let value = payment { fields.append(("payment", .message(value.wireFields))) }
         if let value = account { fields.append(("account", .message(value.wireFields))) }
+        fields.append(("recovered", .boolean(recovered)))
         return fields
     }
 }
@@ -704,6 +1152,13 @@ extension OrderV1.Order: WireCoded, WireReflection {
         name = try Checked.string(c.pointee.name, "name")
         network = try Checked.string(c.pointee.network, "network")
         refundedAt = c.pointee.refunded_at
+        couponID = try Checked.string(c.pointee.coupon_id, "coupon_id")
+        couponMicros = c.pointee.coupon_micros
+        balanceMicros = c.pointee.balance_micros
+        onlineMicros = c.pointee.online_micros
+        autoRenewal = c.pointee.auto_renewal != 0
+        autoRenewalMonths = c.pointee.auto_renewal_months
+        automatic = c.pointee.automatic != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__Order>, in arena: inout Arena) {
@@ -737,11 +1192,18 @@ extension OrderV1.Order: WireCoded, WireReflection {
         c.pointee.name = arena.store(name)
         c.pointee.network = arena.store(network)
         c.pointee.refunded_at = refundedAt
+        c.pointee.coupon_id = arena.store(couponID)
+        c.pointee.coupon_micros = couponMicros
+        c.pointee.balance_micros = balanceMicros
+        c.pointee.online_micros = onlineMicros
+        c.pointee.auto_renewal = autoRenewal ? 1 : 0
+        c.pointee.auto_renewal_months = autoRenewalMonths
+        c.pointee.automatic = automatic ? 1 : 0
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(28)
+        fields.reserveCapacity(35)
         fields.append(("order_id", .text(orderID)))
         fields.append(("account_id", .text(accountID)))
         fields.append(("kind", .enumeration(kind.wireName)))
@@ -770,6 +1232,48 @@ extension OrderV1.Order: WireCoded, WireReflection {
         fields.append(("name", .text(name)))
         fields.append(("network", .text(network)))
         fields.append(("refunded_at", .integer(refundedAt)))
+        fields.append(("coupon_id", .text(couponID)))
+        fields.append(("coupon_micros", .integer(couponMicros)))
+        fields.append(("balance_micros", .integer(balanceMicros)))
+        fields.append(("online_micros", .integer(onlineMicros)))
+        fields.append(("auto_renewal", .boolean(autoRenewal)))
+        fields.append(("auto_renewal_months", .integer(Int64(autoRenewalMonths))))
+        fields.append(("automatic", .boolean(automatic)))
+        return fields
+    }
+}
+
+extension OrderV1.RenewalBasis: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_RenewalBasis()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__RenewalBasis>, _: WireLimits) throws(RPCError) {
+        paidThrough = c.pointee.paid_through
+        nominalStart = c.pointee.nominal_start
+        nominalMonths = c.pointee.nominal_months
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__RenewalBasis>, in _: inout Arena) {
+        c.initialize(to: Billing__Order__V1__RenewalBasis())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.paid_through = paidThrough
+        c.pointee.nominal_start = nominalStart
+        c.pointee.nominal_months = nominalMonths
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        fields.append(("paid_through", .integer(paidThrough)))
+        fields.append(("nominal_start", .integer(nominalStart)))
+        fields.append(("nominal_months", .integer(Int64(nominalMonths))))
         return fields
     }
 }
@@ -791,6 +1295,8 @@ extension OrderV1.PlaceOrderRequest: WireCoded, WireReflection {
         name = try Checked.string(c.pointee.name, "name")
         network = try Checked.string(c.pointee.network, "network")
         quote = try Checked.message(c.pointee.quote, "quote", limits)
+        autoRenewal = c.pointee.auto_renewal != 0
+        autoRenewalMonths = c.pointee.auto_renewal_months
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__PlaceOrderRequest>, in arena: inout Arena) {
@@ -803,16 +1309,20 @@ extension OrderV1.PlaceOrderRequest: WireCoded, WireReflection {
         if let value = quote {
             c.pointee.quote = arena.store(value)
         }
+        c.pointee.auto_renewal = autoRenewal ? 1 : 0
+        c.pointee.auto_renewal_months = autoRenewalMonths
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(5)
+        fields.reserveCapacity(7)
         fields.append(("kind", .enumeration(kind.wireName)))
         fields.append(("group_id", .text(groupID)))
         fields.append(("name", .text(name)))
         fields.append(("network", .text(network)))
         if let value = quote { fields.append(("quote", .message(value.wireFields))) }
+        fields.append(("auto_renewal", .boolean(autoRenewal)))
+        fields.append(("auto_renewal_months", .integer(Int64(autoRenewalMonths))))
         return fields
     }
 }
@@ -1079,18 +1589,233 @@ extension OrderV1.NextDueReply: WireCoded, WireReflection {
 
     init(copying c: UnsafeMutablePointer<Billing__Order__V1__NextDueReply>, _: WireLimits) throws(RPCError) {
         orderDeadlineAt = c.pointee.order_deadline_at
+        monthCloseAt = c.pointee.month_close_at
+        noticeAt = c.pointee.notice_at
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__NextDueReply>, in _: inout Arena) {
         c.initialize(to: Billing__Order__V1__NextDueReply())
         c.pointee.base.descriptor = Self.descriptor
         c.pointee.order_deadline_at = orderDeadlineAt
+        c.pointee.month_close_at = monthCloseAt
+        c.pointee.notice_at = noticeAt
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        fields.append(("order_deadline_at", .integer(orderDeadlineAt)))
+        fields.append(("month_close_at", .integer(monthCloseAt)))
+        fields.append(("notice_at", .integer(noticeAt)))
+        return fields
+    }
+}
+
+extension OrderV1.CloseMonthsRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_CloseMonthsRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__CloseMonthsRequest>, _: WireLimits) throws(RPCError) {
+        through = c.pointee.through
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__CloseMonthsRequest>, in _: inout Arena) {
+        c.initialize(to: Billing__Order__V1__CloseMonthsRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.through = through
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
         fields.reserveCapacity(1)
-        fields.append(("order_deadline_at", .integer(orderDeadlineAt)))
+        fields.append(("through", .integer(through)))
+        return fields
+    }
+}
+
+extension OrderV1.CloseMonthsReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_CloseMonthsReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__CloseMonthsReply>, _ limits: WireLimits) throws(RPCError) {
+        accounts = c.pointee.accounts
+        recoveredAccounts = try Checked.strings(c.pointee.n_recovered_accounts, c.pointee.recovered_accounts, "recovered_accounts", limits)
+        more = c.pointee.more != 0
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__CloseMonthsReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__CloseMonthsReply())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.accounts = accounts
+        (c.pointee.recovered_accounts, c.pointee.n_recovered_accounts) = arena.store(recoveredAccounts)
+        c.pointee.more = more ? 1 : 0
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        fields.append(("accounts", .integer(Int64(accounts))))
+        fields.append(("recovered_accounts", .list(recoveredAccounts.map { .text($0) })))
+        fields.append(("more", .boolean(more)))
+        return fields
+    }
+}
+
+extension OrderV1.RecordNoticesRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_RecordNoticesRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__RecordNoticesRequest>, _: WireLimits) throws(RPCError) {
+        through = c.pointee.through
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__RecordNoticesRequest>, in _: inout Arena) {
+        c.initialize(to: Billing__Order__V1__RecordNoticesRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.through = through
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(1)
+        fields.append(("through", .integer(through)))
+        return fields
+    }
+}
+
+extension OrderV1.RecordNoticesReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_RecordNoticesReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__RecordNoticesReply>, _: WireLimits) throws(RPCError) {
+        notices = c.pointee.notices
+        more = c.pointee.more != 0
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__RecordNoticesReply>, in _: inout Arena) {
+        c.initialize(to: Billing__Order__V1__RecordNoticesReply())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.notices = notices
+        c.pointee.more = more ? 1 : 0
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("notices", .integer(Int64(notices))))
+        fields.append(("more", .boolean(more)))
+        return fields
+    }
+}
+
+extension OrderV1.ClaimOverdueRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_ClaimOverdueRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__ClaimOverdueRequest>, _ limits: WireLimits) throws(RPCError) {
+        step = try Checked.message(c.pointee.step, "step", limits)
+        overdueAt = c.pointee.overdue_at
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__ClaimOverdueRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__ClaimOverdueRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = step {
+            c.pointee.step = arena.store(value)
+        }
+        c.pointee.overdue_at = overdueAt
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        if let value = step { fields.append(("step", .message(value.wireFields))) }
+        fields.append(("overdue_at", .integer(overdueAt)))
+        return fields
+    }
+}
+
+extension OrderV1.AutoRenewRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_AutoRenewRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__AutoRenewRequest>, _ limits: WireLimits) throws(RPCError) {
+        step = try Checked.message(c.pointee.step, "step", limits)
+        groupID = try Checked.string(c.pointee.group_id, "group_id")
+        name = try Checked.string(c.pointee.name, "name")
+        network = try Checked.string(c.pointee.network, "network")
+        quote = try Checked.message(c.pointee.quote, "quote", limits)
+        basis = try Checked.message(c.pointee.basis, "basis", limits)
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__AutoRenewRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__AutoRenewRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = step {
+            c.pointee.step = arena.store(value)
+        }
+        c.pointee.group_id = arena.store(groupID)
+        c.pointee.name = arena.store(name)
+        c.pointee.network = arena.store(network)
+        if let value = quote {
+            c.pointee.quote = arena.store(value)
+        }
+        if let value = basis {
+            c.pointee.basis = arena.store(value)
+        }
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(6)
+        if let value = step { fields.append(("step", .message(value.wireFields))) }
+        fields.append(("group_id", .text(groupID)))
+        fields.append(("name", .text(name)))
+        fields.append(("network", .text(network)))
+        if let value = quote { fields.append(("quote", .message(value.wireFields))) }
+        if let value = basis { fields.append(("basis", .message(value.wireFields))) }
         return fields
     }
 }
@@ -1111,6 +1836,9 @@ extension OrderV1.PayOrderRequest: WireCoded, WireReflection {
         orderID = try Checked.string(c.pointee.order_id, "order_id")
         paymentMethod = try Checked.enumeration(c.pointee.payment_method.rawValue, "payment_method", .specified)
         paymentID = try Checked.string(c.pointee.payment_id, "payment_id")
+        couponID = try Checked.string(c.pointee.coupon_id, "coupon_id")
+        withoutCoupon = c.pointee.without_coupon != 0
+        basis = try Checked.message(c.pointee.basis, "basis", limits)
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__PayOrderRequest>, in arena: inout Arena) {
@@ -1122,15 +1850,23 @@ extension OrderV1.PayOrderRequest: WireCoded, WireReflection {
         c.pointee.order_id = arena.store(orderID)
         c.pointee.payment_method = .init(rawValue: UInt32(paymentMethod.rawValue))
         c.pointee.payment_id = arena.store(paymentID)
+        c.pointee.coupon_id = arena.store(couponID)
+        c.pointee.without_coupon = withoutCoupon ? 1 : 0
+        if let value = basis {
+            c.pointee.basis = arena.store(value)
+        }
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(4)
+        fields.reserveCapacity(7)
         if let value = step { fields.append(("step", .message(value.wireFields))) }
         fields.append(("order_id", .text(orderID)))
         fields.append(("payment_method", .enumeration(paymentMethod.wireName)))
         fields.append(("payment_id", .text(paymentID)))
+        fields.append(("coupon_id", .text(couponID)))
+        fields.append(("without_coupon", .boolean(withoutCoupon)))
+        if let value = basis { fields.append(("basis", .message(value.wireFields))) }
         return fields
     }
 }
@@ -1149,6 +1885,7 @@ extension OrderV1.CancelUnpaidRequest: WireCoded, WireReflection {
     init(copying c: UnsafeMutablePointer<Billing__Order__V1__CancelUnpaidRequest>, _ limits: WireLimits) throws(RPCError) {
         step = try Checked.message(c.pointee.step, "step", limits)
         groupID = try Checked.string(c.pointee.group_id, "group_id")
+        wasDue = c.pointee.was_due != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__CancelUnpaidRequest>, in arena: inout Arena) {
@@ -1158,13 +1895,15 @@ extension OrderV1.CancelUnpaidRequest: WireCoded, WireReflection {
             c.pointee.step = arena.store(value)
         }
         c.pointee.group_id = arena.store(groupID)
+        c.pointee.was_due = wasDue ? 1 : 0
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(2)
+        fields.reserveCapacity(3)
         if let value = step { fields.append(("step", .message(value.wireFields))) }
         fields.append(("group_id", .text(groupID)))
+        fields.append(("was_due", .boolean(wasDue)))
         return fields
     }
 }
@@ -1249,6 +1988,8 @@ extension OrderV1.RefundLine: WireCoded, WireReflection {
     init(copying c: UnsafeMutablePointer<Billing__Order__V1__RefundLine>, _: WireLimits) throws(RPCError) {
         orderID = try Checked.string(c.pointee.order_id, "order_id")
         amountMicros = c.pointee.amount_micros
+        toBalanceMicros = c.pointee.to_balance_micros
+        onlineMicros = c.pointee.online_micros
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__RefundLine>, in arena: inout Arena) {
@@ -1256,13 +1997,17 @@ extension OrderV1.RefundLine: WireCoded, WireReflection {
         c.pointee.base.descriptor = Self.descriptor
         c.pointee.order_id = arena.store(orderID)
         c.pointee.amount_micros = amountMicros
+        c.pointee.to_balance_micros = toBalanceMicros
+        c.pointee.online_micros = onlineMicros
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(2)
+        fields.reserveCapacity(4)
         fields.append(("order_id", .text(orderID)))
         fields.append(("amount_micros", .integer(amountMicros)))
+        fields.append(("to_balance_micros", .integer(toBalanceMicros)))
+        fields.append(("online_micros", .integer(onlineMicros)))
         return fields
     }
 }
@@ -1321,13 +2066,15 @@ extension OrderV1.RefundPostedReply: WireCoded, WireReflection {
         descriptor_of_OrderV1_RefundPostedReply()
     }
 
-    init(copying c: UnsafeMutablePointer<Billing__Order__V1__RefundPostedReply>, _: WireLimits) throws(RPCError) {
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__RefundPostedReply>, _ limits: WireLimits) throws(RPCError) {
         refundID = try Checked.string(c.pointee.refund_id, "refund_id")
         amountMicros = c.pointee.amount_micros
         toBalanceMicros = c.pointee.to_balance_micros
         onlineMicros = c.pointee.online_micros
         at = c.pointee.at
         onlineConfirmed = c.pointee.online_confirmed != 0
+        recovered = c.pointee.recovered != 0
+        lines = try Checked.messages(c.pointee.n_lines, c.pointee.lines, "lines", limits)
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__RefundPostedReply>, in arena: inout Arena) {
@@ -1339,17 +2086,21 @@ extension OrderV1.RefundPostedReply: WireCoded, WireReflection {
         c.pointee.online_micros = onlineMicros
         c.pointee.at = at
         c.pointee.online_confirmed = onlineConfirmed ? 1 : 0
+        c.pointee.recovered = recovered ? 1 : 0
+        (c.pointee.lines, c.pointee.n_lines) = arena.store(lines)
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(6)
+        fields.reserveCapacity(8)
         fields.append(("refund_id", .text(refundID)))
         fields.append(("amount_micros", .integer(amountMicros)))
         fields.append(("to_balance_micros", .integer(toBalanceMicros)))
         fields.append(("online_micros", .integer(onlineMicros)))
         fields.append(("at", .integer(at)))
         fields.append(("online_confirmed", .boolean(onlineConfirmed)))
+        fields.append(("recovered", .boolean(recovered)))
+        fields.append(("lines", .list(lines.map { .message($0.wireFields) })))
         return fields
     }
 }
@@ -1404,6 +2155,9 @@ extension OrderV1.UsageResource: WireCoded, WireReflection {
         createdAt = c.pointee.created_at
         anchor = c.pointee.anchor
         billingUnit = try Checked.enumeration(c.pointee.billing_unit.rawValue, "billing_unit", .known)
+        item = try Checked.string(c.pointee.item, "item")
+        quantity = c.pointee.quantity
+        network = try Checked.string(c.pointee.network, "network")
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__UsageResource>, in arena: inout Arena) {
@@ -1418,11 +2172,14 @@ extension OrderV1.UsageResource: WireCoded, WireReflection {
         c.pointee.created_at = createdAt
         c.pointee.anchor = anchor
         c.pointee.billing_unit = .init(rawValue: UInt32(billingUnit.rawValue))
+        c.pointee.item = arena.store(item)
+        c.pointee.quantity = quantity
+        c.pointee.network = arena.store(network)
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(9)
+        fields.reserveCapacity(12)
         fields.append(("account_id", .text(accountID)))
         fields.append(("resource_id", .text(resourceID)))
         fields.append(("group_id", .text(groupID)))
@@ -1432,6 +2189,9 @@ extension OrderV1.UsageResource: WireCoded, WireReflection {
         fields.append(("created_at", .integer(createdAt)))
         fields.append(("anchor", .integer(anchor)))
         fields.append(("billing_unit", .enumeration(billingUnit.wireName)))
+        fields.append(("item", .text(item)))
+        fields.append(("quantity", .integer(quantity)))
+        fields.append(("network", .text(network)))
         return fields
     }
 }
@@ -1544,6 +2304,9 @@ extension OrderV1.ListBillRequest: WireCoded, WireReflection {
         period = try Checked.enumeration(c.pointee.period.rawValue, "period", .known)
         cursor = try Checked.string(c.pointee.cursor, "cursor")
         limit = c.pointee.limit
+        statuses = try Checked.enumerations(c.pointee.n_statuses, c.pointee.statuses, "statuses", limits, .specified)
+        outstanding = c.pointee.outstanding != 0
+        withoutTotal = c.pointee.without_total != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__ListBillRequest>, in arena: inout Arena) {
@@ -1560,11 +2323,14 @@ extension OrderV1.ListBillRequest: WireCoded, WireReflection {
         c.pointee.period = .init(rawValue: UInt32(period.rawValue))
         c.pointee.cursor = arena.store(cursor)
         c.pointee.limit = limit
+        (c.pointee.statuses, c.pointee.n_statuses) = arena.store(statuses)
+        c.pointee.outstanding = outstanding ? 1 : 0
+        c.pointee.without_total = withoutTotal ? 1 : 0
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(11)
+        fields.reserveCapacity(14)
         fields.append(("start", .integer(start)))
         fields.append(("end", .integer(end)))
         fields.append(("group_id", .text(groupID)))
@@ -1576,6 +2342,9 @@ extension OrderV1.ListBillRequest: WireCoded, WireReflection {
         fields.append(("period", .enumeration(period.wireName)))
         fields.append(("cursor", .text(cursor)))
         fields.append(("limit", .integer(Int64(limit))))
+        fields.append(("statuses", .list(statuses.map { .enumeration($0.wireName) })))
+        fields.append(("outstanding", .boolean(outstanding)))
+        fields.append(("without_total", .boolean(withoutTotal)))
         return fields
     }
 }
@@ -1624,6 +2393,12 @@ extension OrderV1.BillLine: WireCoded, WireReflection {
         billID = try Checked.string(c.pointee.bill_id, "bill_id")
         lines = c.pointee.lines
         postedAt = c.pointee.posted_at
+        final = c.pointee.final != 0
+        network = try Checked.string(c.pointee.network, "network")
+        size = c.pointee.size
+        billingUnit = try Checked.enumeration(c.pointee.billing_unit.rawValue, "billing_unit", .known)
+        reason = try Checked.string(c.pointee.reason, "reason")
+        roundDownLine = c.pointee.round_down_line != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__BillLine>, in arena: inout Arena) {
@@ -1661,11 +2436,17 @@ extension OrderV1.BillLine: WireCoded, WireReflection {
         c.pointee.bill_id = arena.store(billID)
         c.pointee.lines = lines
         c.pointee.posted_at = postedAt
+        c.pointee.final = final ? 1 : 0
+        c.pointee.network = arena.store(network)
+        c.pointee.size = size
+        c.pointee.billing_unit = .init(rawValue: UInt32(billingUnit.rawValue))
+        c.pointee.reason = arena.store(reason)
+        c.pointee.round_down_line = roundDownLine ? 1 : 0
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(32)
+        fields.reserveCapacity(38)
         fields.append(("line_id", .text(lineID)))
         fields.append(("account_id", .text(accountID)))
         fields.append(("billing_period", .text(billingPeriod)))
@@ -1698,6 +2479,127 @@ extension OrderV1.BillLine: WireCoded, WireReflection {
         fields.append(("bill_id", .text(billID)))
         fields.append(("lines", .integer(lines)))
         fields.append(("posted_at", .integer(postedAt)))
+        fields.append(("final", .boolean(final)))
+        fields.append(("network", .text(network)))
+        fields.append(("size", .integer(size)))
+        fields.append(("billing_unit", .enumeration(billingUnit.wireName)))
+        fields.append(("reason", .text(reason)))
+        fields.append(("round_down_line", .boolean(roundDownLine)))
+        return fields
+    }
+}
+
+extension OrderV1.GetLineRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_GetLineRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__GetLineRequest>, _: WireLimits) throws(RPCError) {
+        lineID = try Checked.string(c.pointee.line_id, "line_id")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__GetLineRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__GetLineRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.line_id = arena.store(lineID)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(1)
+        fields.append(("line_id", .text(lineID)))
+        return fields
+    }
+}
+
+extension OrderV1.LinePayment: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_LinePayment()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__LinePayment>, _: WireLimits) throws(RPCError) {
+        at = c.pointee.at
+        kind = try Checked.string(c.pointee.kind, "kind")
+        reference = try Checked.string(c.pointee.reference, "reference")
+        amountMicros = c.pointee.amount_micros
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__LinePayment>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__LinePayment())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.at = at
+        c.pointee.kind = arena.store(kind)
+        c.pointee.reference = arena.store(reference)
+        c.pointee.amount_micros = amountMicros
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(4)
+        fields.append(("at", .integer(at)))
+        fields.append(("kind", .text(kind)))
+        fields.append(("reference", .text(reference)))
+        fields.append(("amount_micros", .integer(amountMicros)))
+        return fields
+    }
+}
+
+extension OrderV1.LineDetails: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_LineDetails()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__LineDetails>, _ limits: WireLimits) throws(RPCError) {
+        line = try Checked.message(c.pointee.line, "line", limits)
+        anchor = c.pointee.anchor
+        createdAt = c.pointee.created_at
+        payments = try Checked.messages(c.pointee.n_payments, c.pointee.payments, "payments", limits)
+        order = try Checked.message(c.pointee.order, "order", limits)
+        monthNetMicros = c.pointee.month_net_micros
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__LineDetails>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__LineDetails())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = line {
+            c.pointee.line = arena.store(value)
+        }
+        c.pointee.anchor = anchor
+        c.pointee.created_at = createdAt
+        (c.pointee.payments, c.pointee.n_payments) = arena.store(payments)
+        if let value = order {
+            c.pointee.order = arena.store(value)
+        }
+        c.pointee.month_net_micros = monthNetMicros
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(6)
+        if let value = line { fields.append(("line", .message(value.wireFields))) }
+        fields.append(("anchor", .integer(anchor)))
+        fields.append(("created_at", .integer(createdAt)))
+        fields.append(("payments", .list(payments.map { .message($0.wireFields) })))
+        if let value = order { fields.append(("order", .message(value.wireFields))) }
+        fields.append(("month_net_micros", .integer(monthNetMicros)))
         return fields
     }
 }

@@ -7,6 +7,32 @@ public import RPC
 public enum OrderV1 {}
 
 extension OrderV1 {
+    public enum NoticeKind: Int32, WireEnum {
+        case unspecified = 0
+        /// Available credit lasts less than 24 hours at what is burnt now.
+        case lowBalance = 1
+        case overdue = 2
+        case reminder = 3
+        case releaseWarning = 4
+        /// A group was released since it was overdue or expired for 15 days.
+        case released = 5
+        case recovered = 6
+
+        public static let enumName = "billing.order.v1.NoticeKind"
+
+        public var wireName: String {
+            switch self {
+            case .unspecified: "NOTICE_KIND_UNSPECIFIED"
+            case .lowBalance: "NOTICE_KIND_LOW_BALANCE"
+            case .overdue: "NOTICE_KIND_OVERDUE"
+            case .reminder: "NOTICE_KIND_REMINDER"
+            case .releaseWarning: "NOTICE_KIND_RELEASE_WARNING"
+            case .released: "NOTICE_KIND_RELEASED"
+            case .recovered: "NOTICE_KIND_RECOVERED"
+            }
+        }
+    }
+
     public enum LedgerAccount: Int32, WireEnum {
         case unspecified = 0
         /// The account's money with us.
@@ -21,8 +47,10 @@ extension OrderV1 {
         case refundPayable = 5
         /// Online payments confirmed for an order that is not paid yet.
         case clearing = 6
-        /// Coupons.
+        /// What is left of coupons.
         case coupon = 7
+        /// What coupons cost us: negative by all that were granted.
+        case promotion = 8
 
         public static let enumName = "billing.order.v1.LedgerAccount"
 
@@ -36,6 +64,7 @@ extension OrderV1 {
             case .refundPayable: "LEDGER_ACCOUNT_REFUND_PAYABLE"
             case .clearing: "LEDGER_ACCOUNT_CLEARING"
             case .coupon: "LEDGER_ACCOUNT_COUPON"
+            case .promotion: "LEDGER_ACCOUNT_PROMOTION"
             }
         }
     }
@@ -52,6 +81,7 @@ extension OrderV1 {
         case couponGrant = 8
         case adjustment = 9
         case roundDown = 10
+        case couponRestored = 11
 
         public static let enumName = "billing.order.v1.LedgerCause"
 
@@ -68,6 +98,7 @@ extension OrderV1 {
             case .couponGrant: "LEDGER_CAUSE_COUPON_GRANT"
             case .adjustment: "LEDGER_CAUSE_ADJUSTMENT"
             case .roundDown: "LEDGER_CAUSE_ROUND_DOWN"
+            case .couponRestored: "LEDGER_CAUSE_COUPON_RESTORED"
             }
         }
     }
@@ -267,13 +298,17 @@ extension OrderV1 {
         public var unpaidOrders: UInt32 = 0
         /// The latest instant at which anything happened to the account here.
         public var lastAt: Int64 = 0
+        /// 0 unless overdue.
+        public var overdueAt: Int64 = 0
+        /// What is left of coupons that are usable now.
+        public var couponMicros: Int64 = 0
 
         public init() {}
 
         public init(
             accountID: String = "", name: String = "", openedAt: Int64 = 0, balanceMicros: Int64 = 0,
             outstandingMicros: Int64 = 0, availableCreditMicros: Int64 = 0, overdue: Bool = false,
-            unpaidOrders: UInt32 = 0, lastAt: Int64 = 0
+            unpaidOrders: UInt32 = 0, lastAt: Int64 = 0, overdueAt: Int64 = 0, couponMicros: Int64 = 0
         ) {
             self.accountID = accountID
             self.name = name
@@ -284,6 +319,8 @@ extension OrderV1 {
             self.overdue = overdue
             self.unpaidOrders = unpaidOrders
             self.lastAt = lastAt
+            self.overdueAt = overdueAt
+            self.couponMicros = couponMicros
         }
     }
 
@@ -352,12 +389,14 @@ extension OrderV1 {
         public var amountMicros: Int64 = 0
         /// External reference of an online payment; empty: cash that is there.
         public var reference: String = ""
+        public var step: CommonV1.SagaStep? = nil
 
         public init() {}
 
-        public init(amountMicros: Int64 = 0, reference: String = "") {
+        public init(amountMicros: Int64 = 0, reference: String = "", step: CommonV1.SagaStep? = nil) {
             self.amountMicros = amountMicros
             self.reference = reference
+            self.step = step
         }
     }
 
@@ -368,13 +407,242 @@ extension OrderV1 {
         public var payment: OrderV1.Payment? = nil
         /// How much of it paid outstanding bills.
         public var settledMicros: Int64 = 0
+        /// Whether it ended the account's being overdue; then metering has to be told.
+        public var recovered: Bool = false
 
         public init() {}
 
-        public init(account: OrderV1.Account? = nil, payment: OrderV1.Payment? = nil, settledMicros: Int64 = 0) {
+        public init(
+            account: OrderV1.Account? = nil, payment: OrderV1.Payment? = nil, settledMicros: Int64 = 0,
+            recovered: Bool = false
+        ) {
             self.account = account
             self.payment = payment
             self.settledMicros = settledMicros
+            self.recovered = recovered
+        }
+    }
+
+    public struct AdjustRequest: WireMessage {
+        public static let messageName = "billing.order.v1.AdjustRequest"
+
+        public var step: CommonV1.SagaStep? = nil
+        /// Positive: charges the account, not more than its balance. Negative: credits it.
+        public var amountMicros: Int64 = 0
+        /// For the statement and the bill: why.
+        public var reason: String = ""
+
+        public init() {}
+
+        public init(step: CommonV1.SagaStep? = nil, amountMicros: Int64 = 0, reason: String = "") {
+            self.step = step
+            self.amountMicros = amountMicros
+            self.reason = reason
+        }
+    }
+
+    public struct AdjustReply: WireMessage {
+        public static let messageName = "billing.order.v1.AdjustReply"
+
+        public var account: OrderV1.Account? = nil
+        public var adjustmentID: String = ""
+        public var lineID: String = ""
+        public var settledMicros: Int64 = 0
+        public var recovered: Bool = false
+
+        public init() {}
+
+        public init(
+            account: OrderV1.Account? = nil, adjustmentID: String = "", lineID: String = "", settledMicros: Int64 = 0,
+            recovered: Bool = false
+        ) {
+            self.account = account
+            self.adjustmentID = adjustmentID
+            self.lineID = lineID
+            self.settledMicros = settledMicros
+            self.recovered = recovered
+        }
+    }
+
+    public struct Notice: WireMessage {
+        public static let messageName = "billing.order.v1.Notice"
+
+        public var sequence: Int64 = 0
+        public var at: Int64 = 0
+        public var kind: OrderV1.NoticeKind = .unspecified
+        /// Outstanding at that time; for low balance, the available credit.
+        public var amountMicros: Int64 = 0
+        /// Of a release.
+        public var groupID: String = ""
+        /// When groups are released if nothing is paid; 0 where that is not the matter.
+        public var releaseAt: Int64 = 0
+
+        public init() {}
+
+        public init(
+            sequence: Int64 = 0, at: Int64 = 0, kind: OrderV1.NoticeKind = .unspecified, amountMicros: Int64 = 0,
+            groupID: String = "", releaseAt: Int64 = 0
+        ) {
+            self.sequence = sequence
+            self.at = at
+            self.kind = kind
+            self.amountMicros = amountMicros
+            self.groupID = groupID
+            self.releaseAt = releaseAt
+        }
+    }
+
+    public struct ListNoticesRequest: WireMessage {
+        public static let messageName = "billing.order.v1.ListNoticesRequest"
+
+        public var afterSequence: Int64 = 0
+        /// 1 to 200; 0: 100.
+        public var limit: UInt32 = 0
+
+        public init() {}
+
+        public init(afterSequence: Int64 = 0, limit: UInt32 = 0) {
+            self.afterSequence = afterSequence
+            self.limit = limit
+        }
+    }
+
+    public struct ListNoticesReply: WireMessage {
+        public static let messageName = "billing.order.v1.ListNoticesReply"
+
+        public var notices: [OrderV1.Notice] = []
+        /// 0 after the last page.
+        public var nextSequence: Int64 = 0
+
+        public init() {}
+
+        public init(notices: [OrderV1.Notice] = [], nextSequence: Int64 = 0) {
+            self.notices = notices
+            self.nextSequence = nextSequence
+        }
+    }
+
+    public struct Coupon: WireMessage {
+        public static let messageName = "billing.order.v1.Coupon"
+
+        public var couponID: String = ""
+        public var accountID: String = ""
+        public var amountMicros: Int64 = 0
+        public var remainingMicros: Int64 = 0
+        /// Orders below it cannot use the coupon, and pay-as-you-go bills cannot use one that has a minimum; 0: none.
+        public var minimumOrderMicros: Int64 = 0
+        public var effectiveAt: Int64 = 0
+        /// Not usable from here on.
+        public var expiresAt: Int64 = 0
+        /// Product codes: "cloud-phone", "nat-gateway", "eip", "shared-bandwidth", "oss"; empty: all.
+        public var products: [String] = []
+        /// Empty: both.
+        public var billingMethods: [CommonV1.BillingMethod] = []
+        public var grantedAt: Int64 = 0
+        public var name: String = ""
+
+        public init() {}
+
+        public init(
+            couponID: String = "", accountID: String = "", amountMicros: Int64 = 0, remainingMicros: Int64 = 0,
+            minimumOrderMicros: Int64 = 0, effectiveAt: Int64 = 0, expiresAt: Int64 = 0, products: [String] = [],
+            billingMethods: [CommonV1.BillingMethod] = [], grantedAt: Int64 = 0, name: String = ""
+        ) {
+            self.couponID = couponID
+            self.accountID = accountID
+            self.amountMicros = amountMicros
+            self.remainingMicros = remainingMicros
+            self.minimumOrderMicros = minimumOrderMicros
+            self.effectiveAt = effectiveAt
+            self.expiresAt = expiresAt
+            self.products = products
+            self.billingMethods = billingMethods
+            self.grantedAt = grantedAt
+            self.name = name
+        }
+    }
+
+    public struct GrantCouponRequest: WireMessage {
+        public static let messageName = "billing.order.v1.GrantCouponRequest"
+
+        public var step: CommonV1.SagaStep? = nil
+        public var amountMicros: Int64 = 0
+        public var minimumOrderMicros: Int64 = 0
+        /// 0: the instant of the call.
+        public var effectiveAt: Int64 = 0
+        public var expiresAt: Int64 = 0
+        public var products: [String] = []
+        public var billingMethods: [CommonV1.BillingMethod] = []
+        public var name: String = ""
+
+        public init() {}
+
+        public init(
+            step: CommonV1.SagaStep? = nil, amountMicros: Int64 = 0, minimumOrderMicros: Int64 = 0,
+            effectiveAt: Int64 = 0, expiresAt: Int64 = 0, products: [String] = [],
+            billingMethods: [CommonV1.BillingMethod] = [], name: String = ""
+        ) {
+            self.step = step
+            self.amountMicros = amountMicros
+            self.minimumOrderMicros = minimumOrderMicros
+            self.effectiveAt = effectiveAt
+            self.expiresAt = expiresAt
+            self.products = products
+            self.billingMethods = billingMethods
+            self.name = name
+        }
+    }
+
+    public struct GrantCouponReply: WireMessage {
+        public static let messageName = "billing.order.v1.GrantCouponReply"
+
+        public var coupon: OrderV1.Coupon? = nil
+        public var account: OrderV1.Account? = nil
+        public var settledMicros: Int64 = 0
+        public var recovered: Bool = false
+
+        public init() {}
+
+        public init(
+            coupon: OrderV1.Coupon? = nil, account: OrderV1.Account? = nil, settledMicros: Int64 = 0,
+            recovered: Bool = false
+        ) {
+            self.coupon = coupon
+            self.account = account
+            self.settledMicros = settledMicros
+            self.recovered = recovered
+        }
+    }
+
+    public struct ListCouponsRequest: WireMessage {
+        public static let messageName = "billing.order.v1.ListCouponsRequest"
+
+        /// Only those that can be used at the instant of the call.
+        public var usable: Bool = false
+        public var cursor: String = ""
+        /// 1 to 200; 0: 100.
+        public var limit: UInt32 = 0
+
+        public init() {}
+
+        public init(usable: Bool = false, cursor: String = "", limit: UInt32 = 0) {
+            self.usable = usable
+            self.cursor = cursor
+            self.limit = limit
+        }
+    }
+
+    public struct ListCouponsReply: WireMessage {
+        public static let messageName = "billing.order.v1.ListCouponsReply"
+
+        public var coupons: [OrderV1.Coupon] = []
+        public var nextCursor: String = ""
+
+        public init() {}
+
+        public init(coupons: [OrderV1.Coupon] = [], nextCursor: String = "") {
+            self.coupons = coupons
+            self.nextCursor = nextCursor
         }
     }
 
@@ -463,13 +731,17 @@ extension OrderV1 {
         public var status: OrderV1.PaymentStatus = .unspecified
         public var registeredAt: Int64 = 0
         public var confirmedAt: Int64 = 0
+        /// What else pays the order: a coupon and a part from the balance, fixed when the payment was registered.
+        public var couponID: String = ""
+        public var couponMicros: Int64 = 0
+        public var balanceMicros: Int64 = 0
 
         public init() {}
 
         public init(
             paymentID: String = "", accountID: String = "", reference: String = "", orderID: String = "",
             amountMicros: Int64 = 0, status: OrderV1.PaymentStatus = .unspecified, registeredAt: Int64 = 0,
-            confirmedAt: Int64 = 0
+            confirmedAt: Int64 = 0, couponID: String = "", couponMicros: Int64 = 0, balanceMicros: Int64 = 0
         ) {
             self.paymentID = paymentID
             self.accountID = accountID
@@ -479,6 +751,9 @@ extension OrderV1 {
             self.status = status
             self.registeredAt = registeredAt
             self.confirmedAt = confirmedAt
+            self.couponID = couponID
+            self.couponMicros = couponMicros
+            self.balanceMicros = balanceMicros
         }
     }
 
@@ -487,12 +762,23 @@ extension OrderV1 {
 
         public var orderID: String = ""
         public var reference: String = ""
+        /// Empty: the best that applies (domain 3.2).
+        public var couponID: String = ""
+        public var withoutCoupon: Bool = false
+        /// A part that is taken from the balance when the online part is confirmed; less than what the coupon leaves.
+        public var balanceMicros: Int64 = 0
 
         public init() {}
 
-        public init(orderID: String = "", reference: String = "") {
+        public init(
+            orderID: String = "", reference: String = "", couponID: String = "", withoutCoupon: Bool = false,
+            balanceMicros: Int64 = 0
+        ) {
             self.orderID = orderID
             self.reference = reference
+            self.couponID = couponID
+            self.withoutCoupon = withoutCoupon
+            self.balanceMicros = balanceMicros
         }
     }
 
@@ -500,11 +786,14 @@ extension OrderV1 {
         public static let messageName = "billing.order.v1.ConfirmPaymentRequest"
 
         public var reference: String = ""
+        /// Of a top-up that a saga books, to resume the account.
+        public var step: CommonV1.SagaStep? = nil
 
         public init() {}
 
-        public init(reference: String = "") {
+        public init(reference: String = "", step: CommonV1.SagaStep? = nil) {
             self.reference = reference
+            self.step = step
         }
     }
 
@@ -525,12 +814,15 @@ extension OrderV1 {
 
         public var payment: OrderV1.Payment? = nil
         public var account: OrderV1.Account? = nil
+        /// Whether a top-up ended the account's being overdue.
+        public var recovered: Bool = false
 
         public init() {}
 
-        public init(payment: OrderV1.Payment? = nil, account: OrderV1.Account? = nil) {
+        public init(payment: OrderV1.Payment? = nil, account: OrderV1.Account? = nil, recovered: Bool = false) {
             self.payment = payment
             self.account = account
+            self.recovered = recovered
         }
     }
 
@@ -603,6 +895,17 @@ extension OrderV1 {
         public var name: String = ""
         public var network: String = ""
         public var refundedAt: Int64 = 0
+        /// How it was paid: total = coupon + balance + online.
+        public var couponID: String = ""
+        public var couponMicros: Int64 = 0
+        public var balanceMicros: Int64 = 0
+        public var onlineMicros: Int64 = 0
+        /// Of a new or switch order: whether the subscription renews itself, and for how many months (0: as many as
+        /// bought).
+        public var autoRenewal: Bool = false
+        public var autoRenewalMonths: UInt32 = 0
+        /// Whether an auto-renewal placed it.
+        public var automatic: Bool = false
 
         public init() {}
 
@@ -615,7 +918,8 @@ extension OrderV1 {
             cancelledAt: Int64 = 0, cancellationCause: OrderV1.CancellationCause = .unspecified,
             paymentMethod: OrderV1.PaymentMethod = .unspecified, paymentID: String = "", termStart: Int64 = 0,
             termEnd: Int64 = 0, refundedMicros: Int64 = 0, name: String = "", network: String = "",
-            refundedAt: Int64 = 0
+            refundedAt: Int64 = 0, couponID: String = "", couponMicros: Int64 = 0, balanceMicros: Int64 = 0,
+            onlineMicros: Int64 = 0, autoRenewal: Bool = false, autoRenewalMonths: UInt32 = 0, automatic: Bool = false
         ) {
             self.orderID = orderID
             self.accountID = accountID
@@ -645,6 +949,30 @@ extension OrderV1 {
             self.name = name
             self.network = network
             self.refundedAt = refundedAt
+            self.couponID = couponID
+            self.couponMicros = couponMicros
+            self.balanceMicros = balanceMicros
+            self.onlineMicros = onlineMicros
+            self.autoRenewal = autoRenewal
+            self.autoRenewalMonths = autoRenewalMonths
+            self.automatic = automatic
+        }
+    }
+
+    /// Where a renewal begins, as metering told it when the group was locked (domain 5.3).
+    public struct RenewalBasis: WireMessage {
+        public static let messageName = "billing.order.v1.RenewalBasis"
+
+        public var paidThrough: Int64 = 0
+        public var nominalStart: Int64 = 0
+        public var nominalMonths: UInt32 = 0
+
+        public init() {}
+
+        public init(paidThrough: Int64 = 0, nominalStart: Int64 = 0, nominalMonths: UInt32 = 0) {
+            self.paidThrough = paidThrough
+            self.nominalStart = nominalStart
+            self.nominalMonths = nominalMonths
         }
     }
 
@@ -657,18 +985,22 @@ extension OrderV1 {
         public var name: String = ""
         public var network: String = ""
         public var quote: PricingV1.QuoteReply? = nil
+        public var autoRenewal: Bool = false
+        public var autoRenewalMonths: UInt32 = 0
 
         public init() {}
 
         public init(
             kind: OrderV1.OrderKind = .unspecified, groupID: String = "", name: String = "", network: String = "",
-            quote: PricingV1.QuoteReply? = nil
+            quote: PricingV1.QuoteReply? = nil, autoRenewal: Bool = false, autoRenewalMonths: UInt32 = 0
         ) {
             self.kind = kind
             self.groupID = groupID
             self.name = name
             self.network = network
             self.quote = quote
+            self.autoRenewal = autoRenewal
+            self.autoRenewalMonths = autoRenewalMonths
         }
     }
 
@@ -787,11 +1119,111 @@ extension OrderV1 {
 
         /// 0: no order has a deadline.
         public var orderDeadlineAt: Int64 = 0
+        public var monthCloseAt: Int64 = 0
+        public var noticeAt: Int64 = 0
 
         public init() {}
 
-        public init(orderDeadlineAt: Int64 = 0) {
+        public init(orderDeadlineAt: Int64 = 0, monthCloseAt: Int64 = 0, noticeAt: Int64 = 0) {
             self.orderDeadlineAt = orderDeadlineAt
+            self.monthCloseAt = monthCloseAt
+            self.noticeAt = noticeAt
+        }
+    }
+
+    public struct CloseMonthsRequest: WireMessage {
+        public static let messageName = "billing.order.v1.CloseMonthsRequest"
+
+        /// Months that ended at or before it.
+        public var through: Int64 = 0
+
+        public init() {}
+
+        public init(through: Int64 = 0) {
+            self.through = through
+        }
+    }
+
+    public struct CloseMonthsReply: WireMessage {
+        public static let messageName = "billing.order.v1.CloseMonthsReply"
+
+        public var accounts: UInt32 = 0
+        /// Accounts whose debt the credit paid; metering has to be told.
+        public var recoveredAccounts: [String] = []
+        /// Whether accounts are left for another call.
+        public var more: Bool = false
+
+        public init() {}
+
+        public init(accounts: UInt32 = 0, recoveredAccounts: [String] = [], more: Bool = false) {
+            self.accounts = accounts
+            self.recoveredAccounts = recoveredAccounts
+            self.more = more
+        }
+    }
+
+    public struct RecordNoticesRequest: WireMessage {
+        public static let messageName = "billing.order.v1.RecordNoticesRequest"
+
+        public var through: Int64 = 0
+
+        public init() {}
+
+        public init(through: Int64 = 0) {
+            self.through = through
+        }
+    }
+
+    public struct RecordNoticesReply: WireMessage {
+        public static let messageName = "billing.order.v1.RecordNoticesReply"
+
+        public var notices: UInt32 = 0
+        public var more: Bool = false
+
+        public init() {}
+
+        public init(notices: UInt32 = 0, more: Bool = false) {
+            self.notices = notices
+            self.more = more
+        }
+    }
+
+    public struct ClaimOverdueRequest: WireMessage {
+        public static let messageName = "billing.order.v1.ClaimOverdueRequest"
+
+        public var step: CommonV1.SagaStep? = nil
+        public var overdueAt: Int64 = 0
+
+        public init() {}
+
+        public init(step: CommonV1.SagaStep? = nil, overdueAt: Int64 = 0) {
+            self.step = step
+            self.overdueAt = overdueAt
+        }
+    }
+
+    public struct AutoRenewRequest: WireMessage {
+        public static let messageName = "billing.order.v1.AutoRenewRequest"
+
+        public var step: CommonV1.SagaStep? = nil
+        public var groupID: String = ""
+        public var name: String = ""
+        public var network: String = ""
+        public var quote: PricingV1.QuoteReply? = nil
+        public var basis: OrderV1.RenewalBasis? = nil
+
+        public init() {}
+
+        public init(
+            step: CommonV1.SagaStep? = nil, groupID: String = "", name: String = "", network: String = "",
+            quote: PricingV1.QuoteReply? = nil, basis: OrderV1.RenewalBasis? = nil
+        ) {
+            self.step = step
+            self.groupID = groupID
+            self.name = name
+            self.network = network
+            self.quote = quote
+            self.basis = basis
         }
     }
 
@@ -803,17 +1235,26 @@ extension OrderV1 {
         public var paymentMethod: OrderV1.PaymentMethod = .unspecified
         /// The confirmed payment, if online.
         public var paymentID: String = ""
+        /// From the balance alone; empty: the best that applies (domain 3.2).
+        public var couponID: String = ""
+        public var withoutCoupon: Bool = false
+        /// Of a renewal.
+        public var basis: OrderV1.RenewalBasis? = nil
 
         public init() {}
 
         public init(
             step: CommonV1.SagaStep? = nil, orderID: String = "", paymentMethod: OrderV1.PaymentMethod = .unspecified,
-            paymentID: String = ""
+            paymentID: String = "", couponID: String = "", withoutCoupon: Bool = false,
+            basis: OrderV1.RenewalBasis? = nil
         ) {
             self.step = step
             self.orderID = orderID
             self.paymentMethod = paymentMethod
             self.paymentID = paymentID
+            self.couponID = couponID
+            self.withoutCoupon = withoutCoupon
+            self.basis = basis
         }
     }
 
@@ -822,12 +1263,15 @@ extension OrderV1 {
 
         public var step: CommonV1.SagaStep? = nil
         public var groupID: String = ""
+        /// Whether the group was released since it was overdue or expired for 15 days, which is a notice to its owner.
+        public var wasDue: Bool = false
 
         public init() {}
 
-        public init(step: CommonV1.SagaStep? = nil, groupID: String = "") {
+        public init(step: CommonV1.SagaStep? = nil, groupID: String = "", wasDue: Bool = false) {
             self.step = step
             self.groupID = groupID
+            self.wasDue = wasDue
         }
     }
 
@@ -864,12 +1308,19 @@ extension OrderV1 {
 
         public var orderID: String = ""
         public var amountMicros: Int64 = 0
+        /// The split over the ways it was paid (domain 7.5); they sum to the amount.
+        public var toBalanceMicros: Int64 = 0
+        public var onlineMicros: Int64 = 0
 
         public init() {}
 
-        public init(orderID: String = "", amountMicros: Int64 = 0) {
+        public init(
+            orderID: String = "", amountMicros: Int64 = 0, toBalanceMicros: Int64 = 0, onlineMicros: Int64 = 0
+        ) {
             self.orderID = orderID
             self.amountMicros = amountMicros
+            self.toBalanceMicros = toBalanceMicros
+            self.onlineMicros = onlineMicros
         }
     }
 
@@ -907,12 +1358,15 @@ extension OrderV1 {
         public var onlineMicros: Int64 = 0
         public var at: Int64 = 0
         public var onlineConfirmed: Bool = false
+        /// Whether it ended the account's being overdue.
+        public var recovered: Bool = false
+        public var lines: [OrderV1.RefundLine] = []
 
         public init() {}
 
         public init(
             refundID: String = "", amountMicros: Int64 = 0, toBalanceMicros: Int64 = 0, onlineMicros: Int64 = 0,
-            at: Int64 = 0, onlineConfirmed: Bool = false
+            at: Int64 = 0, onlineConfirmed: Bool = false, recovered: Bool = false, lines: [OrderV1.RefundLine] = []
         ) {
             self.refundID = refundID
             self.amountMicros = amountMicros
@@ -920,6 +1374,8 @@ extension OrderV1 {
             self.onlineMicros = onlineMicros
             self.at = at
             self.onlineConfirmed = onlineConfirmed
+            self.recovered = recovered
+            self.lines = lines
         }
     }
 
@@ -947,13 +1403,18 @@ extension OrderV1 {
         public var createdAt: Int64 = 0
         public var anchor: Int64 = 0
         public var billingUnit: CommonV1.BillingUnit = .unspecified
+        /// A value-added item; empty for a group.
+        public var item: String = ""
+        public var quantity: Int64 = 0
+        public var network: String = ""
 
         public init() {}
 
         public init(
             accountID: String = "", resourceID: String = "", groupID: String = "", specification: String = "",
             region: String = "", instances: UInt32 = 0, createdAt: Int64 = 0, anchor: Int64 = 0,
-            billingUnit: CommonV1.BillingUnit = .unspecified
+            billingUnit: CommonV1.BillingUnit = .unspecified, item: String = "", quantity: Int64 = 0,
+            network: String = ""
         ) {
             self.accountID = accountID
             self.resourceID = resourceID
@@ -964,6 +1425,9 @@ extension OrderV1 {
             self.createdAt = createdAt
             self.anchor = anchor
             self.billingUnit = billingUnit
+            self.item = item
+            self.quantity = quantity
+            self.network = network
         }
     }
 
@@ -1037,6 +1501,11 @@ extension OrderV1 {
         public var cursor: String = ""
         /// 1 to 200; 0: 100.
         public var limit: UInt32 = 0
+        public var statuses: [OrderV1.LineStatus] = []
+        /// Only lines that are not fully paid.
+        public var outstanding: Bool = false
+        /// Leaves the total out, so that a page costs no more than itself.
+        public var withoutTotal: Bool = false
 
         public init() {}
 
@@ -1044,7 +1513,8 @@ extension OrderV1 {
             start: Int64 = 0, end: Int64 = 0, groupID: String = "", region: String = "", specification: String = "",
             billingMethods: [CommonV1.BillingMethod] = [], itemKinds: [OrderV1.ItemKind] = [],
             groupBy: OrderV1.BillGrouping = .unspecified, period: OrderV1.StatisticalPeriod = .unspecified,
-            cursor: String = "", limit: UInt32 = 0
+            cursor: String = "", limit: UInt32 = 0, statuses: [OrderV1.LineStatus] = [], outstanding: Bool = false,
+            withoutTotal: Bool = false
         ) {
             self.start = start
             self.end = end
@@ -1057,6 +1527,9 @@ extension OrderV1 {
             self.period = period
             self.cursor = cursor
             self.limit = limit
+            self.statuses = statuses
+            self.outstanding = outstanding
+            self.withoutTotal = withoutTotal
         }
     }
 
@@ -1103,6 +1576,16 @@ extension OrderV1 {
         /// Lines in the sum; 1 on a line.
         public var lines: Int64 = 0
         public var postedAt: Int64 = 0
+        /// Whether its month is final (domain 9.4).
+        public var final: Bool = false
+        public var network: String = ""
+        /// Instances of a group or order; the size of a value-added item.
+        public var size: Int64 = 0
+        public var billingUnit: CommonV1.BillingUnit = .unspecified
+        /// Of an adjustment.
+        public var reason: String = ""
+        /// Whether it is the round-down line of its month.
+        public var roundDownLine: Bool = false
 
         public init() {}
 
@@ -1115,7 +1598,9 @@ extension OrderV1 {
             quantityUnit: String = "", grossMicros: Int64 = 0, discountMicros: Int64 = 0, roundDownMicros: Int64 = 0,
             couponMicros: Int64 = 0, payableMicros: Int64 = 0, paidMicros: Int64 = 0, outstandingMicros: Int64 = 0,
             status: OrderV1.LineStatus = .unspecified, priceListVersion: UInt32 = 0, orderID: String = "",
-            refundID: String = "", billID: String = "", lines: Int64 = 0, postedAt: Int64 = 0
+            refundID: String = "", billID: String = "", lines: Int64 = 0, postedAt: Int64 = 0, final: Bool = false,
+            network: String = "", size: Int64 = 0, billingUnit: CommonV1.BillingUnit = .unspecified,
+            reason: String = "", roundDownLine: Bool = false
         ) {
             self.lineID = lineID
             self.accountID = accountID
@@ -1149,6 +1634,73 @@ extension OrderV1 {
             self.billID = billID
             self.lines = lines
             self.postedAt = postedAt
+            self.final = final
+            self.network = network
+            self.size = size
+            self.billingUnit = billingUnit
+            self.reason = reason
+            self.roundDownLine = roundDownLine
+        }
+    }
+
+    public struct GetLineRequest: WireMessage {
+        public static let messageName = "billing.order.v1.GetLineRequest"
+
+        public var lineID: String = ""
+
+        public init() {}
+
+        public init(lineID: String = "") {
+            self.lineID = lineID
+        }
+    }
+
+    /// What paid a part of a line, at posting or later.
+    public struct LinePayment: WireMessage {
+        public static let messageName = "billing.order.v1.LinePayment"
+
+        public var at: Int64 = 0
+        /// "balance", "coupon", "online", or "credit" for money that came later.
+        public var kind: String = ""
+        /// The coupon, payment or ledger transaction.
+        public var reference: String = ""
+        public var amountMicros: Int64 = 0
+
+        public init() {}
+
+        public init(at: Int64 = 0, kind: String = "", reference: String = "", amountMicros: Int64 = 0) {
+            self.at = at
+            self.kind = kind
+            self.reference = reference
+            self.amountMicros = amountMicros
+        }
+    }
+
+    public struct LineDetails: WireMessage {
+        public static let messageName = "billing.order.v1.LineDetails"
+
+        public var line: OrderV1.BillLine? = nil
+        /// Where the units of the slice are counted from, and the resource's creation; 0 where there is none.
+        public var anchor: Int64 = 0
+        public var createdAt: Int64 = 0
+        public var payments: [OrderV1.LinePayment] = []
+        /// Of an order or a renewal.
+        public var order: OrderV1.Order? = nil
+        /// Of a round-down: what the month's lines cost net of coupons, recomputed.
+        public var monthNetMicros: Int64 = 0
+
+        public init() {}
+
+        public init(
+            line: OrderV1.BillLine? = nil, anchor: Int64 = 0, createdAt: Int64 = 0,
+            payments: [OrderV1.LinePayment] = [], order: OrderV1.Order? = nil, monthNetMicros: Int64 = 0
+        ) {
+            self.line = line
+            self.anchor = anchor
+            self.createdAt = createdAt
+            self.payments = payments
+            self.order = order
+            self.monthNetMicros = monthNetMicros
         }
     }
 
@@ -1268,6 +1820,14 @@ extension OrderV1 {
         /// online payment, pending until it is confirmed (domain 3.5).
         public static let topUp = Method<OrderV1.TopUpRequest, OrderV1.TopUpReply>(
             "billing.order.v1.Accounts/TopUp", .keyed)
+        /// Corrects a closed matter by a line of today: a positive amount charges the balance, a negative one is
+        /// credited as a
+        /// top-up would be (domain 9.4).
+        public static let adjust = Method<OrderV1.AdjustRequest, OrderV1.AdjustReply>(
+            "billing.order.v1.Accounts/Adjust", .keyed)
+        /// What happened to the account that its owner should know, in order (domain 4.6).
+        public static let listNotices = Method<OrderV1.ListNoticesRequest, OrderV1.ListNoticesReply>(
+            "billing.order.v1.Accounts/ListNotices", .read)
         /// Ledger transactions in order, with the balance after each.
         public static let listStatement = Method<OrderV1.ListStatementRequest, OrderV1.ListStatementReply>(
             "billing.order.v1.Accounts/ListStatement", .read)
@@ -1278,6 +1838,8 @@ extension OrderV1 {
             getAccount.descriptor,
             listAccounts.descriptor,
             topUp.descriptor,
+            adjust.descriptor,
+            listNotices.descriptor,
             listStatement.descriptor,
         ]
     }
@@ -1315,11 +1877,63 @@ extension OrderV1 {
             try await channel.call(Accounts.topUp, request, options)
         }
 
+        /// Corrects a closed matter by a line of today: a positive amount charges the balance, a negative one is
+        /// credited as a
+        /// top-up would be (domain 9.4).
+        public func adjust(
+            _ request: OrderV1.AdjustRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.AdjustReply> {
+            try await channel.call(Accounts.adjust, request, options)
+        }
+
+        /// What happened to the account that its owner should know, in order (domain 4.6).
+        public func listNotices(
+            _ request: OrderV1.ListNoticesRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.ListNoticesReply> {
+            try await channel.call(Accounts.listNotices, request, options)
+        }
+
         /// Ledger transactions in order, with the balance after each.
         public func listStatement(
             _ request: OrderV1.ListStatementRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<OrderV1.ListStatementReply> {
             try await channel.call(Accounts.listStatement, request, options)
+        }
+    }
+
+    public enum Coupons {
+        /// Grants a coupon. Usable at once, it pays outstanding bills that it applies to, as a top-up does (domain
+        /// 3.2).
+        public static let grantCoupon = Method<OrderV1.GrantCouponRequest, OrderV1.GrantCouponReply>(
+            "billing.order.v1.Coupons/GrantCoupon", .keyed)
+        public static let listCoupons = Method<OrderV1.ListCouponsRequest, OrderV1.ListCouponsReply>(
+            "billing.order.v1.Coupons/ListCoupons", .read)
+
+        /// Every method of the service.
+        public static let all: [MethodDescriptor] = [
+            grantCoupon.descriptor,
+            listCoupons.descriptor,
+        ]
+    }
+
+    /// Calls `Coupons` over a channel.
+    public struct CouponsClient: Sendable {
+        public let channel: any Channel
+
+        public init(_ channel: any Channel) { self.channel = channel }
+
+        /// Grants a coupon. Usable at once, it pays outstanding bills that it applies to, as a top-up does (domain
+        /// 3.2).
+        public func grantCoupon(
+            _ request: OrderV1.GrantCouponRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.GrantCouponReply> {
+            try await channel.call(Coupons.grantCoupon, request, options)
+        }
+
+        public func listCoupons(
+            _ request: OrderV1.ListCouponsRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.ListCouponsReply> {
+            try await channel.call(Coupons.listCoupons, request, options)
         }
     }
 
@@ -1397,6 +2011,16 @@ extension OrderV1 {
         /// Limits: batch.
         public static let expireOrders = Method<OrderV1.ExpireOrdersRequest, OrderV1.ExpireOrdersReply>(
             "billing.order.v1.Orders/ExpireOrders", .naturallyIdempotent, .batch)
+        /// Rounds down what each account's pay-as-you-go lines of a month that is over cost, once (domain 2.9).
+        /// Accounts that a
+        /// cut of the same instant settled are closed already.
+        /// Limits: batch.
+        public static let closeMonths = Method<OrderV1.CloseMonthsRequest, OrderV1.CloseMonthsReply>(
+            "billing.order.v1.Orders/CloseMonths", .naturallyIdempotent, .batch)
+        /// Records the reminders and release warnings that are due at an instant (domain 4.6).
+        /// Limits: batch.
+        public static let recordNotices = Method<OrderV1.RecordNoticesRequest, OrderV1.RecordNoticesReply>(
+            "billing.order.v1.Orders/RecordNotices", .naturallyIdempotent, .batch)
         /// The earliest instant at which something is due.
         public static let nextDue = Method<OrderV1.NextDueRequest, OrderV1.NextDueReply>(
             "billing.order.v1.Orders/NextDue", .read)
@@ -1408,6 +2032,8 @@ extension OrderV1 {
             getOrder.descriptor,
             listOrders.descriptor,
             expireOrders.descriptor,
+            closeMonths.descriptor,
+            recordNotices.descriptor,
             nextDue.descriptor,
         ]
     }
@@ -1451,6 +2077,24 @@ extension OrderV1 {
             try await channel.call(Orders.expireOrders, request, options)
         }
 
+        /// Rounds down what each account's pay-as-you-go lines of a month that is over cost, once (domain 2.9).
+        /// Accounts that a
+        /// cut of the same instant settled are closed already.
+        /// Limits: batch.
+        public func closeMonths(
+            _ request: OrderV1.CloseMonthsRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.CloseMonthsReply> {
+            try await channel.call(Orders.closeMonths, request, options)
+        }
+
+        /// Records the reminders and release warnings that are due at an instant (domain 4.6).
+        /// Limits: batch.
+        public func recordNotices(
+            _ request: OrderV1.RecordNoticesRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.RecordNoticesReply> {
+            try await channel.call(Orders.recordNotices, request, options)
+        }
+
         /// The earliest instant at which something is due.
         public func nextDue(
             _ request: OrderV1.NextDueRequest, _ options: CallOptions
@@ -1464,6 +2108,14 @@ extension OrderV1 {
         /// Takes the money and fixes the instant T and the term: the pivot of Pay.
         public static let payOrder = Method<OrderV1.PayOrderRequest, OrderV1.OrderReply>(
             "billing.order.v1.OrderSteps/PayOrder", .keyed)
+        /// Makes sure that an account is overdue since an instant and stays so until the instant of the call: nothing
+        /// that
+        /// comes later can take effect before it (O1). The first step of a release that is due. Refused when it is not.
+        public static let claimOverdue = Method<OrderV1.ClaimOverdueRequest, OrderV1.AccountReply>(
+            "billing.order.v1.OrderSteps/ClaimOverdue", .keyed)
+        /// Places and pays the order of an auto-renewal in one transaction: the whole price or nothing (domain 5.5).
+        public static let autoRenew = Method<OrderV1.AutoRenewRequest, OrderV1.OrderReply>(
+            "billing.order.v1.OrderSteps/AutoRenew", .keyed)
         /// Cancels the unpaid orders of a group that is gone.
         public static let cancelUnpaid = Method<OrderV1.CancelUnpaidRequest, OrderV1.CancelUnpaidReply>(
             "billing.order.v1.OrderSteps/CancelUnpaid", .keyed)
@@ -1477,6 +2129,8 @@ extension OrderV1 {
         /// Every method of the service.
         public static let all: [MethodDescriptor] = [
             payOrder.descriptor,
+            claimOverdue.descriptor,
+            autoRenew.descriptor,
             cancelUnpaid.descriptor,
             refundInFull.descriptor,
             postRefund.descriptor,
@@ -1494,6 +2148,22 @@ extension OrderV1 {
             _ request: OrderV1.PayOrderRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<OrderV1.OrderReply> {
             try await channel.call(OrderSteps.payOrder, request, options)
+        }
+
+        /// Makes sure that an account is overdue since an instant and stays so until the instant of the call: nothing
+        /// that
+        /// comes later can take effect before it (O1). The first step of a release that is due. Refused when it is not.
+        public func claimOverdue(
+            _ request: OrderV1.ClaimOverdueRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.AccountReply> {
+            try await channel.call(OrderSteps.claimOverdue, request, options)
+        }
+
+        /// Places and pays the order of an auto-renewal in one transaction: the whole price or nothing (domain 5.5).
+        public func autoRenew(
+            _ request: OrderV1.AutoRenewRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.OrderReply> {
+            try await channel.call(OrderSteps.autoRenew, request, options)
         }
 
         /// Cancels the unpaid orders of a group that is gone.
@@ -1524,6 +2194,9 @@ extension OrderV1 {
         /// Limits: batch.
         public static let postUsage = Method<OrderV1.PostUsageRequest, OrderV1.PostUsageReply>(
             "billing.order.v1.Bills/PostUsage", .naturallyIdempotent, .batch)
+        /// One line with all that it was computed from and all that paid it (domain 9.5).
+        public static let getLine = Method<OrderV1.GetLineRequest, OrderV1.LineDetails>(
+            "billing.order.v1.Bills/GetLine", .read)
         /// Bill lines, or sums over them.
         public static let listBill = Method<OrderV1.ListBillRequest, OrderV1.ListBillReply>(
             "billing.order.v1.Bills/ListBill", .read)
@@ -1542,6 +2215,7 @@ extension OrderV1 {
         /// Every method of the service.
         public static let all: [MethodDescriptor] = [
             postUsage.descriptor,
+            getLine.descriptor,
             listBill.descriptor,
             confirmRefund.descriptor,
             auditMoney.descriptor,
@@ -1562,6 +2236,13 @@ extension OrderV1 {
             _ request: OrderV1.PostUsageRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<OrderV1.PostUsageReply> {
             try await channel.call(Bills.postUsage, request, options)
+        }
+
+        /// One line with all that it was computed from and all that paid it (domain 9.5).
+        public func getLine(
+            _ request: OrderV1.GetLineRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.LineDetails> {
+            try await channel.call(Bills.getLine, request, options)
         }
 
         /// Bill lines, or sums over them.

@@ -18,18 +18,21 @@ extension PricingV1.ListPricesRequest: WireCoded, WireReflection {
 
     init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__ListPricesRequest>, _: WireLimits) throws(RPCError) {
         at = c.pointee.at
+        version = c.pointee.version
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__ListPricesRequest>, in _: inout Arena) {
         c.initialize(to: Billing__Pricing__V1__ListPricesRequest())
         c.pointee.base.descriptor = Self.descriptor
         c.pointee.at = at
+        c.pointee.version = version
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(1)
+        fields.reserveCapacity(2)
         fields.append(("at", .integer(at)))
+        fields.append(("version", .integer(Int64(version))))
         return fields
     }
 }
@@ -51,6 +54,8 @@ extension PricingV1.ListPricesReply: WireCoded, WireReflection {
         specifications = try Checked.messages(c.pointee.n_specifications, c.pointee.specifications, "specifications", limits)
         regions = try Checked.messages(c.pointee.n_regions, c.pointee.regions, "regions", limits)
         termDiscounts = try Checked.messages(c.pointee.n_term_discounts, c.pointee.term_discounts, "term_discounts", limits)
+        valueAddedItems = try Checked.messages(c.pointee.n_value_added_items, c.pointee.value_added_items, "value_added_items", limits)
+        scheduled = try Checked.messages(c.pointee.n_scheduled, c.pointee.scheduled, "scheduled", limits)
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__ListPricesReply>, in arena: inout Arena) {
@@ -61,16 +66,125 @@ extension PricingV1.ListPricesReply: WireCoded, WireReflection {
         (c.pointee.specifications, c.pointee.n_specifications) = arena.store(specifications)
         (c.pointee.regions, c.pointee.n_regions) = arena.store(regions)
         (c.pointee.term_discounts, c.pointee.n_term_discounts) = arena.store(termDiscounts)
+        (c.pointee.value_added_items, c.pointee.n_value_added_items) = arena.store(valueAddedItems)
+        (c.pointee.scheduled, c.pointee.n_scheduled) = arena.store(scheduled)
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(5)
+        fields.reserveCapacity(7)
         fields.append(("version", .integer(Int64(version))))
         fields.append(("effective_at", .integer(effectiveAt)))
         fields.append(("specifications", .list(specifications.map { .message($0.wireFields) })))
         fields.append(("regions", .list(regions.map { .message($0.wireFields) })))
         fields.append(("term_discounts", .list(termDiscounts.map { .message($0.wireFields) })))
+        fields.append(("value_added_items", .list(valueAddedItems.map { .message($0.wireFields) })))
+        fields.append(("scheduled", .list(scheduled.map { .message($0.wireFields) })))
+        return fields
+    }
+}
+
+extension PricingV1.ScheduledVersion: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_ScheduledVersion()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__ScheduledVersion>, _: WireLimits) throws(RPCError) {
+        version = c.pointee.version
+        effectiveAt = c.pointee.effective_at
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__ScheduledVersion>, in _: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__ScheduledVersion())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.version = version
+        c.pointee.effective_at = effectiveAt
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("version", .integer(Int64(version))))
+        fields.append(("effective_at", .integer(effectiveAt)))
+        return fields
+    }
+}
+
+extension PricingV1.ValueAddedItem: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_ValueAddedItem()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__ValueAddedItem>, _ limits: WireLimits) throws(RPCError) {
+        item = try Checked.string(c.pointee.item, "item")
+        name = try Checked.string(c.pointee.name, "name")
+        priceUnit = try Checked.string(c.pointee.price_unit, "price_unit")
+        prices = try Checked.messages(c.pointee.n_prices, c.pointee.prices, "prices", limits)
+        isExample = c.pointee.is_example != 0
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__ValueAddedItem>, in arena: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__ValueAddedItem())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.item = arena.store(item)
+        c.pointee.name = arena.store(name)
+        c.pointee.price_unit = arena.store(priceUnit)
+        (c.pointee.prices, c.pointee.n_prices) = arena.store(prices)
+        c.pointee.is_example = isExample ? 1 : 0
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(5)
+        fields.append(("item", .text(item)))
+        fields.append(("name", .text(name)))
+        fields.append(("price_unit", .text(priceUnit)))
+        fields.append(("prices", .list(prices.map { .message($0.wireFields) })))
+        fields.append(("is_example", .boolean(isExample)))
+        return fields
+    }
+}
+
+extension PricingV1.ValueAddedPrice: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_ValueAddedPrice()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__ValueAddedPrice>, _: WireLimits) throws(RPCError) {
+        regionClass = try Checked.enumeration(c.pointee.region_class.rawValue, "region_class", .known)
+        priceNanos = c.pointee.price_nanos
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__ValueAddedPrice>, in _: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__ValueAddedPrice())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.region_class = .init(rawValue: UInt32(regionClass.rawValue))
+        c.pointee.price_nanos = priceNanos
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("region_class", .enumeration(regionClass.wireName)))
+        fields.append(("price_nanos", .integer(priceNanos)))
         return fields
     }
 }
@@ -364,6 +478,8 @@ extension PricingV1.RatedResource: WireCoded, WireReflection {
         region = try Checked.string(c.pointee.region, "region")
         instances = c.pointee.instances
         anchor = c.pointee.anchor
+        item = try Checked.string(c.pointee.item, "item")
+        quantity = c.pointee.quantity
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__RatedResource>, in arena: inout Arena) {
@@ -373,15 +489,19 @@ extension PricingV1.RatedResource: WireCoded, WireReflection {
         c.pointee.region = arena.store(region)
         c.pointee.instances = instances
         c.pointee.anchor = anchor
+        c.pointee.item = arena.store(item)
+        c.pointee.quantity = quantity
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(4)
+        fields.reserveCapacity(6)
         fields.append(("specification", .text(specification)))
         fields.append(("region", .text(region)))
         fields.append(("instances", .integer(Int64(instances))))
         fields.append(("anchor", .integer(anchor)))
+        fields.append(("item", .text(item)))
+        fields.append(("quantity", .integer(quantity)))
         return fields
     }
 }
@@ -648,6 +768,466 @@ extension PricingV1.ConsumedReply: WireCoded, WireReflection {
         var fields: [(name: String, value: WireFieldValue)] = []
         fields.reserveCapacity(1)
         fields.append(("terms", .list(terms.map { .message($0.wireFields) })))
+        return fields
+    }
+}
+
+extension PricingV1.PublishPricesRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_PublishPricesRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__PublishPricesRequest>, _: WireLimits) throws(RPCError) {
+        document = try Checked.string(c.pointee.document, "document")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__PublishPricesRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__PublishPricesRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.document = arena.store(document)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(1)
+        fields.append(("document", .text(document)))
+        return fields
+    }
+}
+
+extension PricingV1.PublishPricesReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_PublishPricesReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__PublishPricesReply>, _ limits: WireLimits) throws(RPCError) {
+        version = c.pointee.version
+        effectiveAt = c.pointee.effective_at
+        changes = try Checked.messages(c.pointee.n_changes, c.pointee.changes, "changes", limits)
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__PublishPricesReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__PublishPricesReply())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.version = version
+        c.pointee.effective_at = effectiveAt
+        (c.pointee.changes, c.pointee.n_changes) = arena.store(changes)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        fields.append(("version", .integer(Int64(version))))
+        fields.append(("effective_at", .integer(effectiveAt)))
+        fields.append(("changes", .list(changes.map { .message($0.wireFields) })))
+        return fields
+    }
+}
+
+extension PricingV1.PriceChange: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_PriceChange()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__PriceChange>, _: WireLimits) throws(RPCError) {
+        what = try Checked.string(c.pointee.what, "what")
+        before = c.pointee.before
+        after = c.pointee.after
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__PriceChange>, in arena: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__PriceChange())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.what = arena.store(what)
+        c.pointee.before = before
+        c.pointee.after = after
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        fields.append(("what", .text(what)))
+        fields.append(("before", .integer(before)))
+        fields.append(("after", .integer(after)))
+        return fields
+    }
+}
+
+extension PricingV1.BilledThing: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_BilledThing()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__BilledThing>, _: WireLimits) throws(RPCError) {
+        id = try Checked.string(c.pointee.id, "id")
+        specification = try Checked.string(c.pointee.specification, "specification")
+        region = try Checked.string(c.pointee.region, "region")
+        instances = c.pointee.instances
+        billingMethod = try Checked.enumeration(c.pointee.billing_method.rawValue, "billing_method", .known)
+        paidThrough = c.pointee.paid_through
+        months = c.pointee.months
+        item = try Checked.string(c.pointee.item, "item")
+        quantity = c.pointee.quantity
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__BilledThing>, in arena: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__BilledThing())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.id = arena.store(id)
+        c.pointee.specification = arena.store(specification)
+        c.pointee.region = arena.store(region)
+        c.pointee.instances = instances
+        c.pointee.billing_method = .init(rawValue: UInt32(billingMethod.rawValue))
+        c.pointee.paid_through = paidThrough
+        c.pointee.months = months
+        c.pointee.item = arena.store(item)
+        c.pointee.quantity = quantity
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(9)
+        fields.append(("id", .text(id)))
+        fields.append(("specification", .text(specification)))
+        fields.append(("region", .text(region)))
+        fields.append(("instances", .integer(Int64(instances))))
+        fields.append(("billing_method", .enumeration(billingMethod.wireName)))
+        fields.append(("paid_through", .integer(paidThrough)))
+        fields.append(("months", .integer(Int64(months))))
+        fields.append(("item", .text(item)))
+        fields.append(("quantity", .integer(quantity)))
+        return fields
+    }
+}
+
+extension PricingV1.CompareDraftRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_CompareDraftRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__CompareDraftRequest>, _ limits: WireLimits) throws(RPCError) {
+        document = try Checked.string(c.pointee.document, "document")
+        things = try Checked.messages(c.pointee.n_things, c.pointee.things, "things", limits)
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__CompareDraftRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__CompareDraftRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.document = arena.store(document)
+        (c.pointee.things, c.pointee.n_things) = arena.store(things)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("document", .text(document)))
+        fields.append(("things", .list(things.map { .message($0.wireFields) })))
+        return fields
+    }
+}
+
+extension PricingV1.Impact: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_Impact()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__Impact>, _: WireLimits) throws(RPCError) {
+        id = try Checked.string(c.pointee.id, "id")
+        from = c.pointee.from
+        beforeMicros = c.pointee.before_micros
+        afterMicros = c.pointee.after_micros
+        per = try Checked.string(c.pointee.per, "per")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__Impact>, in arena: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__Impact())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.id = arena.store(id)
+        c.pointee.from = from
+        c.pointee.before_micros = beforeMicros
+        c.pointee.after_micros = afterMicros
+        c.pointee.per = arena.store(per)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(5)
+        fields.append(("id", .text(id)))
+        fields.append(("from", .integer(from)))
+        fields.append(("before_micros", .integer(beforeMicros)))
+        fields.append(("after_micros", .integer(afterMicros)))
+        fields.append(("per", .text(per)))
+        return fields
+    }
+}
+
+extension PricingV1.CompareDraftReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_CompareDraftReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__CompareDraftReply>, _ limits: WireLimits) throws(RPCError) {
+        version = c.pointee.version
+        effectiveAt = c.pointee.effective_at
+        changes = try Checked.messages(c.pointee.n_changes, c.pointee.changes, "changes", limits)
+        impacts = try Checked.messages(c.pointee.n_impacts, c.pointee.impacts, "impacts", limits)
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__CompareDraftReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__CompareDraftReply())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.version = version
+        c.pointee.effective_at = effectiveAt
+        (c.pointee.changes, c.pointee.n_changes) = arena.store(changes)
+        (c.pointee.impacts, c.pointee.n_impacts) = arena.store(impacts)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(4)
+        fields.append(("version", .integer(Int64(version))))
+        fields.append(("effective_at", .integer(effectiveAt)))
+        fields.append(("changes", .list(changes.map { .message($0.wireFields) })))
+        fields.append(("impacts", .list(impacts.map { .message($0.wireFields) })))
+        return fields
+    }
+}
+
+extension PricingV1.ExplainRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_ExplainRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__ExplainRequest>, _ limits: WireLimits) throws(RPCError) {
+        slice = try Checked.message(c.pointee.slice, "slice", limits)
+        consumed = try Checked.message(c.pointee.consumed, "consumed", limits)
+        order = try Checked.message(c.pointee.order, "order", limits)
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__ExplainRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__ExplainRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = slice {
+            c.pointee.slice = arena.store(value)
+        }
+        if let value = consumed {
+            c.pointee.consumed = arena.store(value)
+        }
+        if let value = order {
+            c.pointee.order = arena.store(value)
+        }
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        if let value = slice { fields.append(("slice", .message(value.wireFields))) }
+        if let value = consumed { fields.append(("consumed", .message(value.wireFields))) }
+        if let value = order { fields.append(("order", .message(value.wireFields))) }
+        return fields
+    }
+}
+
+extension PricingV1.RatedSlice: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_RatedSlice()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__RatedSlice>, _ limits: WireLimits) throws(RPCError) {
+        resource = try Checked.message(c.pointee.resource, "resource", limits)
+        billingUnit = try Checked.enumeration(c.pointee.billing_unit.rawValue, "billing_unit", .known)
+        start = c.pointee.start
+        end = c.pointee.end
+        priceListVersion = c.pointee.price_list_version
+        priceNanos = c.pointee.price_nanos
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__RatedSlice>, in arena: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__RatedSlice())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = resource {
+            c.pointee.resource = arena.store(value)
+        }
+        c.pointee.billing_unit = .init(rawValue: UInt32(billingUnit.rawValue))
+        c.pointee.start = start
+        c.pointee.end = end
+        c.pointee.price_list_version = priceListVersion
+        c.pointee.price_nanos = priceNanos
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(6)
+        if let value = resource { fields.append(("resource", .message(value.wireFields))) }
+        fields.append(("billing_unit", .enumeration(billingUnit.wireName)))
+        fields.append(("start", .integer(start)))
+        fields.append(("end", .integer(end)))
+        fields.append(("price_list_version", .integer(Int64(priceListVersion))))
+        fields.append(("price_nanos", .integer(priceNanos)))
+        return fields
+    }
+}
+
+extension PricingV1.PricedOrder: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_PricedOrder()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__PricedOrder>, _: WireLimits) throws(RPCError) {
+        specification = try Checked.string(c.pointee.specification, "specification")
+        region = try Checked.string(c.pointee.region, "region")
+        instances = c.pointee.instances
+        months = c.pointee.months
+        priceListVersion = c.pointee.price_list_version
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__PricedOrder>, in arena: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__PricedOrder())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.specification = arena.store(specification)
+        c.pointee.region = arena.store(region)
+        c.pointee.instances = instances
+        c.pointee.months = months
+        c.pointee.price_list_version = priceListVersion
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(5)
+        fields.append(("specification", .text(specification)))
+        fields.append(("region", .text(region)))
+        fields.append(("instances", .integer(Int64(instances))))
+        fields.append(("months", .integer(Int64(months))))
+        fields.append(("price_list_version", .integer(Int64(priceListVersion))))
+        return fields
+    }
+}
+
+extension PricingV1.ConsumedOrder: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_ConsumedOrder()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__ConsumedOrder>, _ limits: WireLimits) throws(RPCError) {
+        term = try Checked.message(c.pointee.term, "term", limits)
+        at = c.pointee.at
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__ConsumedOrder>, in arena: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__ConsumedOrder())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = term {
+            c.pointee.term = arena.store(value)
+        }
+        c.pointee.at = at
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        if let value = term { fields.append(("term", .message(value.wireFields))) }
+        fields.append(("at", .integer(at)))
+        return fields
+    }
+}
+
+extension PricingV1.ExplainReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_PricingV1_ExplainReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__ExplainReply>, _ limits: WireLimits) throws(RPCError) {
+        amountMicros = c.pointee.amount_micros
+        discountMicros = c.pointee.discount_micros
+        steps = try Checked.strings(c.pointee.n_steps, c.pointee.steps, "steps", limits)
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__ExplainReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Pricing__V1__ExplainReply())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.amount_micros = amountMicros
+        c.pointee.discount_micros = discountMicros
+        (c.pointee.steps, c.pointee.n_steps) = arena.store(steps)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        fields.append(("amount_micros", .integer(amountMicros)))
+        fields.append(("discount_micros", .integer(discountMicros)))
+        fields.append(("steps", .list(steps.map { .text($0) })))
         return fields
     }
 }

@@ -12,11 +12,14 @@ extension PricingV1 {
 
         /// 0: the instant of the call.
         public var at: Int64 = 0
+        /// A published version by its number; 0: the one in force at the instant.
+        public var version: UInt32 = 0
 
         public init() {}
 
-        public init(at: Int64 = 0) {
+        public init(at: Int64 = 0, version: UInt32 = 0) {
             self.at = at
+            self.version = version
         }
     }
 
@@ -28,18 +31,79 @@ extension PricingV1 {
         public var specifications: [PricingV1.Specification] = []
         public var regions: [PricingV1.Region] = []
         public var termDiscounts: [PricingV1.TermDiscount] = []
+        public var valueAddedItems: [PricingV1.ValueAddedItem] = []
+        /// Published versions that start later than the instant, earliest first.
+        public var scheduled: [PricingV1.ScheduledVersion] = []
 
         public init() {}
 
         public init(
             version: UInt32 = 0, effectiveAt: Int64 = 0, specifications: [PricingV1.Specification] = [],
-            regions: [PricingV1.Region] = [], termDiscounts: [PricingV1.TermDiscount] = []
+            regions: [PricingV1.Region] = [], termDiscounts: [PricingV1.TermDiscount] = [],
+            valueAddedItems: [PricingV1.ValueAddedItem] = [], scheduled: [PricingV1.ScheduledVersion] = []
         ) {
             self.version = version
             self.effectiveAt = effectiveAt
             self.specifications = specifications
             self.regions = regions
             self.termDiscounts = termDiscounts
+            self.valueAddedItems = valueAddedItems
+            self.scheduled = scheduled
+        }
+    }
+
+    public struct ScheduledVersion: WireMessage {
+        public static let messageName = "billing.pricing.v1.ScheduledVersion"
+
+        public var version: UInt32 = 0
+        public var effectiveAt: Int64 = 0
+
+        public init() {}
+
+        public init(version: UInt32 = 0, effectiveAt: Int64 = 0) {
+            self.version = version
+            self.effectiveAt = effectiveAt
+        }
+    }
+
+    /// A resource of an account and its network, billed by the clock hour (domain 1).
+    public struct ValueAddedItem: WireMessage {
+        public static let messageName = "billing.pricing.v1.ValueAddedItem"
+
+        /// "nat-gateway", "eip", "shared-bandwidth" or "oss".
+        public var item: String = ""
+        public var name: String = ""
+        /// What one unit is: "hour", "Mbps-hour" or "GiB-month".
+        public var priceUnit: String = ""
+        public var prices: [PricingV1.ValueAddedPrice] = []
+        /// The source publishes no price; this one is an example.
+        public var isExample: Bool = false
+
+        public init() {}
+
+        public init(
+            item: String = "", name: String = "", priceUnit: String = "", prices: [PricingV1.ValueAddedPrice] = [],
+            isExample: Bool = false
+        ) {
+            self.item = item
+            self.name = name
+            self.priceUnit = priceUnit
+            self.prices = prices
+            self.isExample = isExample
+        }
+    }
+
+    public struct ValueAddedPrice: WireMessage {
+        public static let messageName = "billing.pricing.v1.ValueAddedPrice"
+
+        public var regionClass: CommonV1.RegionClass = .unspecified
+        public var priceNanos: Int64 = 0
+
+        public init() {}
+
+        public init(regionClass: CommonV1.RegionClass = .unspecified, priceNanos: Int64 = 0) {
+            self.regionClass = regionClass
+            self.priceNanos = priceNanos
         }
     }
 
@@ -211,16 +275,26 @@ extension PricingV1 {
         public var specification: String = ""
         public var region: String = ""
         public var instances: UInt32 = 0
-        /// Where the group's accrual starts (domain 2.2).
+        /// Where the group's accrual starts (domain 2.2); 0 for a value-added item.
         public var anchor: Int64 = 0
+        /// A value-added item, whose slices each lie in one clock hour, billed whole; empty for a group, which has a
+        /// specification and instances.
+        public var item: String = ""
+        /// Of a value-added item: 1, Mbps, or GiB at the start of the hour.
+        public var quantity: Int64 = 0
 
         public init() {}
 
-        public init(specification: String = "", region: String = "", instances: UInt32 = 0, anchor: Int64 = 0) {
+        public init(
+            specification: String = "", region: String = "", instances: UInt32 = 0, anchor: Int64 = 0,
+            item: String = "", quantity: Int64 = 0
+        ) {
             self.specification = specification
             self.region = region
             self.instances = instances
             self.anchor = anchor
+            self.item = item
+            self.quantity = quantity
         }
     }
 
@@ -249,6 +323,7 @@ extension PricingV1 {
         public static let messageName = "billing.pricing.v1.AppliedPrice"
 
         public var priceListVersion: UInt32 = 0
+        /// For one instance or unit of quantity: an hour; for OSS a GiB-month.
         public var hourlyNanos: Int64 = 0
 
         public init() {}
@@ -366,6 +441,253 @@ extension PricingV1 {
         }
     }
 
+    public struct PublishPricesRequest: WireMessage {
+        public static let messageName = "billing.pricing.v1.PublishPricesRequest"
+
+        /// The document that the catalog has for one version, as YAML; the source of truth for its form is
+        /// deploy/catalog.yaml.
+        public var document: String = ""
+
+        public init() {}
+
+        public init(document: String = "") {
+            self.document = document
+        }
+    }
+
+    public struct PublishPricesReply: WireMessage {
+        public static let messageName = "billing.pricing.v1.PublishPricesReply"
+
+        public var version: UInt32 = 0
+        public var effectiveAt: Int64 = 0
+        public var changes: [PricingV1.PriceChange] = []
+
+        public init() {}
+
+        public init(version: UInt32 = 0, effectiveAt: Int64 = 0, changes: [PricingV1.PriceChange] = []) {
+            self.version = version
+            self.effectiveAt = effectiveAt
+            self.changes = changes
+        }
+    }
+
+    /// One price or discount that differs from the version before.
+    public struct PriceChange: WireMessage {
+        public static let messageName = "billing.pricing.v1.PriceChange"
+
+        /// "acp.basic.small ML hourly", "nat-gateway INT", "term discount 12 months".
+        public var what: String = ""
+        /// In nano-USD, or millionths for a discount; 0 when it is new.
+        public var before: Int64 = 0
+        public var after: Int64 = 0
+
+        public init() {}
+
+        public init(what: String = "", before: Int64 = 0, after: Int64 = 0) {
+            self.what = what
+            self.before = before
+            self.after = after
+        }
+    }
+
+    /// Something that is being billed, or will be renewed.
+    public struct BilledThing: WireMessage {
+        public static let messageName = "billing.pricing.v1.BilledThing"
+
+        /// The caller's own name for it, given back.
+        public var id: String = ""
+        public var specification: String = ""
+        public var region: String = ""
+        public var instances: UInt32 = 0
+        public var billingMethod: CommonV1.BillingMethod = .unspecified
+        /// Where a subscription's next term would start.
+        public var paidThrough: Int64 = 0
+        public var months: UInt32 = 0
+        /// A value-added item instead of a group.
+        public var item: String = ""
+        public var quantity: Int64 = 0
+
+        public init() {}
+
+        public init(
+            id: String = "", specification: String = "", region: String = "", instances: UInt32 = 0,
+            billingMethod: CommonV1.BillingMethod = .unspecified, paidThrough: Int64 = 0, months: UInt32 = 0,
+            item: String = "", quantity: Int64 = 0
+        ) {
+            self.id = id
+            self.specification = specification
+            self.region = region
+            self.instances = instances
+            self.billingMethod = billingMethod
+            self.paidThrough = paidThrough
+            self.months = months
+            self.item = item
+            self.quantity = quantity
+        }
+    }
+
+    public struct CompareDraftRequest: WireMessage {
+        public static let messageName = "billing.pricing.v1.CompareDraftRequest"
+
+        public var document: String = ""
+        public var things: [PricingV1.BilledThing] = []
+
+        public init() {}
+
+        public init(document: String = "", things: [PricingV1.BilledThing] = []) {
+            self.document = document
+            self.things = things
+        }
+    }
+
+    /// What one thing would pay; left out for a thing whose price does not change.
+    public struct Impact: WireMessage {
+        public static let messageName = "billing.pricing.v1.Impact"
+
+        public var id: String = ""
+        /// From when.
+        public var from: Int64 = 0
+        /// For all instances or the whole quantity: an hour; for a subscription, the renewal of the same length; for
+        /// OSS a month.
+        public var beforeMicros: Int64 = 0
+        public var afterMicros: Int64 = 0
+        public var per: String = ""
+
+        public init() {}
+
+        public init(
+            id: String = "", from: Int64 = 0, beforeMicros: Int64 = 0, afterMicros: Int64 = 0, per: String = ""
+        ) {
+            self.id = id
+            self.from = from
+            self.beforeMicros = beforeMicros
+            self.afterMicros = afterMicros
+            self.per = per
+        }
+    }
+
+    public struct CompareDraftReply: WireMessage {
+        public static let messageName = "billing.pricing.v1.CompareDraftReply"
+
+        public var version: UInt32 = 0
+        public var effectiveAt: Int64 = 0
+        public var changes: [PricingV1.PriceChange] = []
+        public var impacts: [PricingV1.Impact] = []
+
+        public init() {}
+
+        public init(
+            version: UInt32 = 0, effectiveAt: Int64 = 0, changes: [PricingV1.PriceChange] = [],
+            impacts: [PricingV1.Impact] = []
+        ) {
+            self.version = version
+            self.effectiveAt = effectiveAt
+            self.changes = changes
+            self.impacts = impacts
+        }
+    }
+
+    /// The stored inputs of an amount: of a slice, of an order, or of what a refund kept back.
+    public struct ExplainRequest: WireMessage {
+        public static let messageName = "billing.pricing.v1.ExplainRequest"
+
+        /// One of the three.
+        public var slice: PricingV1.RatedSlice? = nil
+        public var consumed: PricingV1.ConsumedOrder? = nil
+        public var order: PricingV1.PricedOrder? = nil
+
+        public init() {}
+
+        public init(
+            slice: PricingV1.RatedSlice? = nil, consumed: PricingV1.ConsumedOrder? = nil,
+            order: PricingV1.PricedOrder? = nil
+        ) {
+            self.slice = slice
+            self.consumed = consumed
+            self.order = order
+        }
+    }
+
+    public struct RatedSlice: WireMessage {
+        public static let messageName = "billing.pricing.v1.RatedSlice"
+
+        public var resource: PricingV1.RatedResource? = nil
+        public var billingUnit: CommonV1.BillingUnit = .unspecified
+        public var start: Int64 = 0
+        public var end: Int64 = 0
+        public var priceListVersion: UInt32 = 0
+        public var priceNanos: Int64 = 0
+
+        public init() {}
+
+        public init(
+            resource: PricingV1.RatedResource? = nil, billingUnit: CommonV1.BillingUnit = .unspecified,
+            start: Int64 = 0, end: Int64 = 0, priceListVersion: UInt32 = 0, priceNanos: Int64 = 0
+        ) {
+            self.resource = resource
+            self.billingUnit = billingUnit
+            self.start = start
+            self.end = end
+            self.priceListVersion = priceListVersion
+            self.priceNanos = priceNanos
+        }
+    }
+
+    public struct PricedOrder: WireMessage {
+        public static let messageName = "billing.pricing.v1.PricedOrder"
+
+        public var specification: String = ""
+        public var region: String = ""
+        public var instances: UInt32 = 0
+        public var months: UInt32 = 0
+        public var priceListVersion: UInt32 = 0
+
+        public init() {}
+
+        public init(
+            specification: String = "", region: String = "", instances: UInt32 = 0, months: UInt32 = 0,
+            priceListVersion: UInt32 = 0
+        ) {
+            self.specification = specification
+            self.region = region
+            self.instances = instances
+            self.months = months
+            self.priceListVersion = priceListVersion
+        }
+    }
+
+    public struct ConsumedOrder: WireMessage {
+        public static let messageName = "billing.pricing.v1.ConsumedOrder"
+
+        public var term: PricingV1.PaidTerm? = nil
+        public var at: Int64 = 0
+
+        public init() {}
+
+        public init(term: PricingV1.PaidTerm? = nil, at: Int64 = 0) {
+            self.term = term
+            self.at = at
+        }
+    }
+
+    public struct ExplainReply: WireMessage {
+        public static let messageName = "billing.pricing.v1.ExplainReply"
+
+        /// What the inputs give: gross, or consumed.
+        public var amountMicros: Int64 = 0
+        public var discountMicros: Int64 = 0
+        /// The arithmetic, a line a step, for a person.
+        public var steps: [String] = []
+
+        public init() {}
+
+        public init(amountMicros: Int64 = 0, discountMicros: Int64 = 0, steps: [String] = []) {
+            self.amountMicros = amountMicros
+            self.discountMicros = discountMicros
+            self.steps = steps
+        }
+    }
+
     public enum Prices {
         /// The price list in force at an instant.
         public static let listPrices = Method<PricingV1.ListPricesRequest, PricingV1.ListPricesReply>(
@@ -380,6 +702,17 @@ extension PricingV1 {
         /// How much of paid orders is used up at an instant (domain 7.2).
         public static let consumed = Method<PricingV1.ConsumedRequest, PricingV1.ConsumedReply>(
             "billing.pricing.v1.Prices/Consumed", .read)
+        /// Publishes the next version of the price list. It takes effect later than the instant of the call and is
+        /// never edited.
+        public static let publishPrices = Method<PricingV1.PublishPricesRequest, PricingV1.PublishPricesReply>(
+            "billing.pricing.v1.Prices/PublishPrices", .keyed)
+        /// What a version that is not published would change: for the list itself, and for the things given (domain 1).
+        /// Limits: batch.
+        public static let compareDraft = Method<PricingV1.CompareDraftRequest, PricingV1.CompareDraftReply>(
+            "billing.pricing.v1.Prices/CompareDraft", .read, .batch)
+        /// Recomputes an amount from stored inputs, step by step (domain 9.5).
+        public static let explain = Method<PricingV1.ExplainRequest, PricingV1.ExplainReply>(
+            "billing.pricing.v1.Prices/Explain", .read)
 
         /// Every method of the service.
         public static let all: [MethodDescriptor] = [
@@ -387,6 +720,9 @@ extension PricingV1 {
             quote.descriptor,
             rate.descriptor,
             consumed.descriptor,
+            publishPrices.descriptor,
+            compareDraft.descriptor,
+            explain.descriptor,
         ]
     }
 
@@ -423,6 +759,29 @@ extension PricingV1 {
             _ request: PricingV1.ConsumedRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<PricingV1.ConsumedReply> {
             try await channel.call(Prices.consumed, request, options)
+        }
+
+        /// Publishes the next version of the price list. It takes effect later than the instant of the call and is
+        /// never edited.
+        public func publishPrices(
+            _ request: PricingV1.PublishPricesRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<PricingV1.PublishPricesReply> {
+            try await channel.call(Prices.publishPrices, request, options)
+        }
+
+        /// What a version that is not published would change: for the list itself, and for the things given (domain 1).
+        /// Limits: batch.
+        public func compareDraft(
+            _ request: PricingV1.CompareDraftRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<PricingV1.CompareDraftReply> {
+            try await channel.call(Prices.compareDraft, request, options)
+        }
+
+        /// Recomputes an amount from stored inputs, step by step (domain 9.5).
+        public func explain(
+            _ request: PricingV1.ExplainRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<PricingV1.ExplainReply> {
+            try await channel.call(Prices.explain, request, options)
         }
     }
 }

@@ -23,6 +23,17 @@ extension RefundV1.RefundedOrder: WireCoded, WireReflection {
         refundMicros = c.pointee.refund_micros
         usedDays = c.pointee.used_days
         termDays = c.pointee.term_days
+        inFullBecause = try Checked.string(c.pointee.in_full_because, "in_full_because")
+        couponLostMicros = c.pointee.coupon_lost_micros
+        toBalanceMicros = c.pointee.to_balance_micros
+        onlineMicros = c.pointee.online_micros
+        factorMillionths = c.pointee.factor_millionths
+        listNanos = c.pointee.list_nanos
+        termStart = c.pointee.term_start
+        termEnd = c.pointee.term_end
+        months = c.pointee.months
+        priceListVersion = c.pointee.price_list_version
+        paymentID = try Checked.string(c.pointee.payment_id, "payment_id")
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Refund__V1__RefundedOrder>, in arena: inout Arena) {
@@ -34,17 +45,39 @@ extension RefundV1.RefundedOrder: WireCoded, WireReflection {
         c.pointee.refund_micros = refundMicros
         c.pointee.used_days = usedDays
         c.pointee.term_days = termDays
+        c.pointee.in_full_because = arena.store(inFullBecause)
+        c.pointee.coupon_lost_micros = couponLostMicros
+        c.pointee.to_balance_micros = toBalanceMicros
+        c.pointee.online_micros = onlineMicros
+        c.pointee.factor_millionths = factorMillionths
+        c.pointee.list_nanos = listNanos
+        c.pointee.term_start = termStart
+        c.pointee.term_end = termEnd
+        c.pointee.months = months
+        c.pointee.price_list_version = priceListVersion
+        c.pointee.payment_id = arena.store(paymentID)
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(6)
+        fields.reserveCapacity(17)
         fields.append(("order_id", .text(orderID)))
         fields.append(("cash_paid_micros", .integer(cashPaidMicros)))
         fields.append(("consumed_micros", .integer(consumedMicros)))
         fields.append(("refund_micros", .integer(refundMicros)))
         fields.append(("used_days", .integer(Int64(usedDays))))
         fields.append(("term_days", .integer(Int64(termDays))))
+        fields.append(("in_full_because", .text(inFullBecause)))
+        fields.append(("coupon_lost_micros", .integer(couponLostMicros)))
+        fields.append(("to_balance_micros", .integer(toBalanceMicros)))
+        fields.append(("online_micros", .integer(onlineMicros)))
+        fields.append(("factor_millionths", .integer(Int64(factorMillionths))))
+        fields.append(("list_nanos", .integer(listNanos)))
+        fields.append(("term_start", .integer(termStart)))
+        fields.append(("term_end", .integer(termEnd)))
+        fields.append(("months", .integer(Int64(months))))
+        fields.append(("price_list_version", .integer(Int64(priceListVersion))))
+        fields.append(("payment_id", .text(paymentID)))
         return fields
     }
 }
@@ -73,6 +106,7 @@ extension RefundV1.Refund: WireCoded, WireReflection {
         onlineConfirmed = c.pointee.online_confirmed != 0
         orders = try Checked.messages(c.pointee.n_orders, c.pointee.orders, "orders", limits)
         cause = try Checked.string(c.pointee.cause, "cause")
+        renewalOnly = c.pointee.renewal_only != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Refund__V1__Refund>, in arena: inout Arena) {
@@ -90,11 +124,12 @@ extension RefundV1.Refund: WireCoded, WireReflection {
         c.pointee.online_confirmed = onlineConfirmed ? 1 : 0
         (c.pointee.orders, c.pointee.n_orders) = arena.store(orders)
         c.pointee.cause = arena.store(cause)
+        c.pointee.renewal_only = renewalOnly ? 1 : 0
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(12)
+        fields.reserveCapacity(13)
         fields.append(("refund_id", .text(refundID)))
         fields.append(("account_id", .text(accountID)))
         fields.append(("group_id", .text(groupID)))
@@ -107,6 +142,7 @@ extension RefundV1.Refund: WireCoded, WireReflection {
         fields.append(("online_confirmed", .boolean(onlineConfirmed)))
         fields.append(("orders", .list(orders.map { .message($0.wireFields) })))
         fields.append(("cause", .text(cause)))
+        fields.append(("renewal_only", .boolean(renewalOnly)))
         return fields
     }
 }
@@ -208,6 +244,7 @@ extension RefundV1.OpenRefundRequest: WireCoded, WireReflection {
         refundID = try Checked.string(c.pointee.refund_id, "refund_id")
         group = try Checked.message(c.pointee.group, "group", limits)
         token = try Checked.string(c.pointee.token, "token")
+        renewalOnly = c.pointee.renewal_only != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Refund__V1__OpenRefundRequest>, in arena: inout Arena) {
@@ -221,15 +258,17 @@ extension RefundV1.OpenRefundRequest: WireCoded, WireReflection {
             c.pointee.group = arena.store(value)
         }
         c.pointee.token = arena.store(token)
+        c.pointee.renewal_only = renewalOnly ? 1 : 0
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(4)
+        fields.reserveCapacity(5)
         if let value = step { fields.append(("step", .message(value.wireFields))) }
         fields.append(("refund_id", .text(refundID)))
         if let value = group { fields.append(("group", .message(value.wireFields))) }
         fields.append(("token", .text(token)))
+        fields.append(("renewal_only", .boolean(renewalOnly)))
         return fields
     }
 }

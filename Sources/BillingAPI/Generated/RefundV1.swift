@@ -37,12 +37,29 @@ extension RefundV1 {
         public var refundMicros: Int64 = 0
         public var usedDays: UInt32 = 0
         public var termDays: UInt32 = 0
+        /// Why the whole order is given back, if it is: "pending renewal", "creation failed", "unconditional".
+        public var inFullBecause: String = ""
+        public var couponLostMicros: Int64 = 0
+        public var toBalanceMicros: Int64 = 0
+        public var onlineMicros: Int64 = 0
+        /// The discount for that long a use; 1,000,000 is none.
+        public var factorMillionths: UInt32 = 0
+        /// Pieces of what pricing computed consumed from, so that it can be explained.
+        public var listNanos: Int64 = 0
+        public var termStart: Int64 = 0
+        public var termEnd: Int64 = 0
+        public var months: UInt32 = 0
+        public var priceListVersion: UInt32 = 0
+        public var paymentID: String = ""
 
         public init() {}
 
         public init(
             orderID: String = "", cashPaidMicros: Int64 = 0, consumedMicros: Int64 = 0, refundMicros: Int64 = 0,
-            usedDays: UInt32 = 0, termDays: UInt32 = 0
+            usedDays: UInt32 = 0, termDays: UInt32 = 0, inFullBecause: String = "", couponLostMicros: Int64 = 0,
+            toBalanceMicros: Int64 = 0, onlineMicros: Int64 = 0, factorMillionths: UInt32 = 0, listNanos: Int64 = 0,
+            termStart: Int64 = 0, termEnd: Int64 = 0, months: UInt32 = 0, priceListVersion: UInt32 = 0,
+            paymentID: String = ""
         ) {
             self.orderID = orderID
             self.cashPaidMicros = cashPaidMicros
@@ -50,6 +67,17 @@ extension RefundV1 {
             self.refundMicros = refundMicros
             self.usedDays = usedDays
             self.termDays = termDays
+            self.inFullBecause = inFullBecause
+            self.couponLostMicros = couponLostMicros
+            self.toBalanceMicros = toBalanceMicros
+            self.onlineMicros = onlineMicros
+            self.factorMillionths = factorMillionths
+            self.listNanos = listNanos
+            self.termStart = termStart
+            self.termEnd = termEnd
+            self.months = months
+            self.priceListVersion = priceListVersion
+            self.paymentID = paymentID
         }
     }
 
@@ -70,6 +98,8 @@ extension RefundV1 {
         public var orders: [RefundV1.RefundedOrder] = []
         /// Why everything is given back, if it is: "creation failed".
         public var cause: String = ""
+        /// Whether one pending renewal alone was cancelled, and the group goes on.
+        public var renewalOnly: Bool = false
 
         public init() {}
 
@@ -77,7 +107,7 @@ extension RefundV1 {
             refundID: String = "", accountID: String = "", groupID: String = "",
             status: RefundV1.RefundStatus = .unspecified, openedAt: Int64 = 0, at: Int64 = 0, amountMicros: Int64 = 0,
             toBalanceMicros: Int64 = 0, onlineMicros: Int64 = 0, onlineConfirmed: Bool = false,
-            orders: [RefundV1.RefundedOrder] = [], cause: String = ""
+            orders: [RefundV1.RefundedOrder] = [], cause: String = "", renewalOnly: Bool = false
         ) {
             self.refundID = refundID
             self.accountID = accountID
@@ -91,6 +121,7 @@ extension RefundV1 {
             self.onlineConfirmed = onlineConfirmed
             self.orders = orders
             self.cause = cause
+            self.renewalOnly = renewalOnly
         }
     }
 
@@ -145,17 +176,20 @@ extension RefundV1 {
         public var refundID: String = ""
         public var group: MeteringV1.InstanceGroup? = nil
         public var token: String = ""
+        /// Cancels the last pending renewal instead of the whole subscription.
+        public var renewalOnly: Bool = false
 
         public init() {}
 
         public init(
             step: CommonV1.SagaStep? = nil, refundID: String = "", group: MeteringV1.InstanceGroup? = nil,
-            token: String = ""
+            token: String = "", renewalOnly: Bool = false
         ) {
             self.step = step
             self.refundID = refundID
             self.group = group
             self.token = token
+            self.renewalOnly = renewalOnly
         }
     }
 
@@ -286,6 +320,9 @@ extension RefundV1 {
     }
 
     public enum Refunds {
+        /// What cancelling the last pending renewal would give back: all of it (domain 7.3).
+        public static let quoteRenewalRefund = Method<RefundV1.QuoteRefundRequest, RefundV1.QuoteRefundReply>(
+            "billing.refund.v1.Refunds/QuoteRenewalRefund", .read)
         /// What unsubscribing a group now would give back, and what is lost (domain 7.7). Refused by the names of
         /// domain 7.6.
         public static let quoteRefund = Method<RefundV1.QuoteRefundRequest, RefundV1.QuoteRefundReply>(
@@ -304,6 +341,7 @@ extension RefundV1 {
 
         /// Every method of the service.
         public static let all: [MethodDescriptor] = [
+            quoteRenewalRefund.descriptor,
             quoteRefund.descriptor,
             getRefund.descriptor,
             listRefunds.descriptor,
@@ -317,6 +355,13 @@ extension RefundV1 {
         public let channel: any Channel
 
         public init(_ channel: any Channel) { self.channel = channel }
+
+        /// What cancelling the last pending renewal would give back: all of it (domain 7.3).
+        public func quoteRenewalRefund(
+            _ request: RefundV1.QuoteRefundRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<RefundV1.QuoteRefundReply> {
+            try await channel.call(Refunds.quoteRenewalRefund, request, options)
+        }
 
         /// What unsubscribing a group now would give back, and what is lost (domain 7.7). Refused by the names of
         /// domain 7.6.

@@ -47,6 +47,24 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_GatewayV1_PlaceNew
 static inline const ProtobufCMessageDescriptor *descriptor_of_GatewayV1_PlaceSwitchOrderRequest(void) {
     return &billing__gateway__v1__place_switch_order_request__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *descriptor_of_GatewayV1_PlaceRenewalOrderRequest(void) {
+    return &billing__gateway__v1__place_renewal_order_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_GatewayV1_CancelRenewalRequest(void) {
+    return &billing__gateway__v1__cancel_renewal_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_GatewayV1_PriceImpactRequest(void) {
+    return &billing__gateway__v1__price_impact_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_GatewayV1_PriceImpactReply(void) {
+    return &billing__gateway__v1__price_impact_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_GatewayV1_ThingImpact(void) {
+    return &billing__gateway__v1__thing_impact__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_GatewayV1_ExplainLineReply(void) {
+    return &billing__gateway__v1__explain_line_reply__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *descriptor_of_GatewayV1_PayOrderRequest(void) {
     return &billing__gateway__v1__pay_order_request__descriptor;
 }
@@ -113,6 +131,9 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_Instanc
 static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_Term(void) {
     return &billing__metering__v1__term__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_SetAutoRenewalRequest(void) {
+    return &billing__metering__v1__set_auto_renewal_request__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_CreateGroupRequest(void) {
     return &billing__metering__v1__create_group_request__descriptor;
 }
@@ -154,6 +175,72 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_EndGrou
 }
 static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ReleaseGroupRequest(void) {
     return &billing__metering__v1__release_group_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ExtendGroupRequest(void) {
+    return &billing__metering__v1__extend_group_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_DropRenewalRequest(void) {
+    return &billing__metering__v1__drop_renewal_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ResumeAccountRequest(void) {
+    return &billing__metering__v1__resume_account_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ResumeAccountReply(void) {
+    return &billing__metering__v1__resume_account_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_Resource(void) {
+    return &billing__metering__v1__resource__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_EnableInternetRequest(void) {
+    return &billing__metering__v1__enable_internet_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_AddBandwidthRequest(void) {
+    return &billing__metering__v1__add_bandwidth_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_SetBackupRequest(void) {
+    return &billing__metering__v1__set_backup_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ReleaseResourceRequest(void) {
+    return &billing__metering__v1__release_resource_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ResourcesReply(void) {
+    return &billing__metering__v1__resources_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ListResourcesRequest(void) {
+    return &billing__metering__v1__list_resources_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ListResourcesReply(void) {
+    return &billing__metering__v1__list_resources_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ListAccruingRequest(void) {
+    return &billing__metering__v1__list_accruing_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_Accruing(void) {
+    return &billing__metering__v1__accruing__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ListAccruingReply(void) {
+    return &billing__metering__v1__list_accruing_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ListBilledRequest(void) {
+    return &billing__metering__v1__list_billed_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_Billed(void) {
+    return &billing__metering__v1__billed__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ListBilledReply(void) {
+    return &billing__metering__v1__list_billed_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ListDueRequest(void) {
+    return &billing__metering__v1__list_due_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_DueGroup(void) {
+    return &billing__metering__v1__due_group__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ListDueReply(void) {
+    return &billing__metering__v1__list_due_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_NoteRenewalAttemptRequest(void) {
+    return &billing__metering__v1__note_renewal_attempt_request__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_CutRequest(void) {
     return &billing__metering__v1__cut_request__descriptor;
@@ -212,6 +299,36 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_TopUpReque
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_TopUpReply(void) {
     return &billing__order__v1__top_up_reply__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_AdjustRequest(void) {
+    return &billing__order__v1__adjust_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_AdjustReply(void) {
+    return &billing__order__v1__adjust_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_Notice(void) {
+    return &billing__order__v1__notice__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_ListNoticesRequest(void) {
+    return &billing__order__v1__list_notices_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_ListNoticesReply(void) {
+    return &billing__order__v1__list_notices_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_Coupon(void) {
+    return &billing__order__v1__coupon__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_GrantCouponRequest(void) {
+    return &billing__order__v1__grant_coupon_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_GrantCouponReply(void) {
+    return &billing__order__v1__grant_coupon_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_ListCouponsRequest(void) {
+    return &billing__order__v1__list_coupons_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_ListCouponsReply(void) {
+    return &billing__order__v1__list_coupons_reply__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_LedgerEntry(void) {
     return &billing__order__v1__ledger_entry__descriptor;
 }
@@ -248,6 +365,9 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_ListPaymen
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_Order(void) {
     return &billing__order__v1__order__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_RenewalBasis(void) {
+    return &billing__order__v1__renewal_basis__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_PlaceOrderRequest(void) {
     return &billing__order__v1__place_order_request__descriptor;
 }
@@ -277,6 +397,24 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_NextDueReq
 }
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_NextDueReply(void) {
     return &billing__order__v1__next_due_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_CloseMonthsRequest(void) {
+    return &billing__order__v1__close_months_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_CloseMonthsReply(void) {
+    return &billing__order__v1__close_months_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_RecordNoticesRequest(void) {
+    return &billing__order__v1__record_notices_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_RecordNoticesReply(void) {
+    return &billing__order__v1__record_notices_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_ClaimOverdueRequest(void) {
+    return &billing__order__v1__claim_overdue_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_AutoRenewRequest(void) {
+    return &billing__order__v1__auto_renew_request__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_PayOrderRequest(void) {
     return &billing__order__v1__pay_order_request__descriptor;
@@ -317,6 +455,15 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_ListBillRe
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_BillLine(void) {
     return &billing__order__v1__bill_line__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_GetLineRequest(void) {
+    return &billing__order__v1__get_line_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_LinePayment(void) {
+    return &billing__order__v1__line_payment__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_LineDetails(void) {
+    return &billing__order__v1__line_details__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_ListBillReply(void) {
     return &billing__order__v1__list_bill_reply__descriptor;
 }
@@ -340,6 +487,15 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_ListPric
 }
 static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_ListPricesReply(void) {
     return &billing__pricing__v1__list_prices_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_ScheduledVersion(void) {
+    return &billing__pricing__v1__scheduled_version__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_ValueAddedItem(void) {
+    return &billing__pricing__v1__value_added_item__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_ValueAddedPrice(void) {
+    return &billing__pricing__v1__value_added_price__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_Specification(void) {
     return &billing__pricing__v1__specification__descriptor;
@@ -382,6 +538,42 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_Consumed
 }
 static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_ConsumedReply(void) {
     return &billing__pricing__v1__consumed_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_PublishPricesRequest(void) {
+    return &billing__pricing__v1__publish_prices_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_PublishPricesReply(void) {
+    return &billing__pricing__v1__publish_prices_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_PriceChange(void) {
+    return &billing__pricing__v1__price_change__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_BilledThing(void) {
+    return &billing__pricing__v1__billed_thing__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_CompareDraftRequest(void) {
+    return &billing__pricing__v1__compare_draft_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_Impact(void) {
+    return &billing__pricing__v1__impact__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_CompareDraftReply(void) {
+    return &billing__pricing__v1__compare_draft_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_ExplainRequest(void) {
+    return &billing__pricing__v1__explain_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_RatedSlice(void) {
+    return &billing__pricing__v1__rated_slice__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_PricedOrder(void) {
+    return &billing__pricing__v1__priced_order__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_ConsumedOrder(void) {
+    return &billing__pricing__v1__consumed_order__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_ExplainReply(void) {
+    return &billing__pricing__v1__explain_reply__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *descriptor_of_RefundV1_RefundedOrder(void) {
     return &billing__refund__v1__refunded_order__descriptor;

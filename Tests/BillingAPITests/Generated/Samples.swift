@@ -17,6 +17,12 @@ let sampledMessages: [any Sampled.Type] = [
     GatewayV1.UnsubscribeReply.self,
     GatewayV1.PlaceNewOrderRequest.self,
     GatewayV1.PlaceSwitchOrderRequest.self,
+    GatewayV1.PlaceRenewalOrderRequest.self,
+    GatewayV1.CancelRenewalRequest.self,
+    GatewayV1.PriceImpactRequest.self,
+    GatewayV1.PriceImpactReply.self,
+    GatewayV1.ThingImpact.self,
+    GatewayV1.ExplainLineReply.self,
     GatewayV1.PayOrderRequest.self,
     GatewayV1.PayOrderReply.self,
     GatewayV1.ConfirmPaymentReply.self,
@@ -39,6 +45,7 @@ let sampledMessages: [any Sampled.Type] = [
     MeteringV1.Instance.self,
     MeteringV1.InstanceGroup.self,
     MeteringV1.Term.self,
+    MeteringV1.SetAutoRenewalRequest.self,
     MeteringV1.CreateGroupRequest.self,
     MeteringV1.ReportCreatedRequest.self,
     MeteringV1.RenameGroupRequest.self,
@@ -53,6 +60,28 @@ let sampledMessages: [any Sampled.Type] = [
     MeteringV1.SwitchGroupRequest.self,
     MeteringV1.EndGroupRequest.self,
     MeteringV1.ReleaseGroupRequest.self,
+    MeteringV1.ExtendGroupRequest.self,
+    MeteringV1.DropRenewalRequest.self,
+    MeteringV1.ResumeAccountRequest.self,
+    MeteringV1.ResumeAccountReply.self,
+    MeteringV1.Resource.self,
+    MeteringV1.EnableInternetRequest.self,
+    MeteringV1.AddBandwidthRequest.self,
+    MeteringV1.SetBackupRequest.self,
+    MeteringV1.ReleaseResourceRequest.self,
+    MeteringV1.ResourcesReply.self,
+    MeteringV1.ListResourcesRequest.self,
+    MeteringV1.ListResourcesReply.self,
+    MeteringV1.ListAccruingRequest.self,
+    MeteringV1.Accruing.self,
+    MeteringV1.ListAccruingReply.self,
+    MeteringV1.ListBilledRequest.self,
+    MeteringV1.Billed.self,
+    MeteringV1.ListBilledReply.self,
+    MeteringV1.ListDueRequest.self,
+    MeteringV1.DueGroup.self,
+    MeteringV1.ListDueReply.self,
+    MeteringV1.NoteRenewalAttemptRequest.self,
     MeteringV1.CutRequest.self,
     MeteringV1.CutReply.self,
     MeteringV1.ExpireTermsRequest.self,
@@ -72,6 +101,16 @@ let sampledMessages: [any Sampled.Type] = [
     OrderV1.ListAccountsReply.self,
     OrderV1.TopUpRequest.self,
     OrderV1.TopUpReply.self,
+    OrderV1.AdjustRequest.self,
+    OrderV1.AdjustReply.self,
+    OrderV1.Notice.self,
+    OrderV1.ListNoticesRequest.self,
+    OrderV1.ListNoticesReply.self,
+    OrderV1.Coupon.self,
+    OrderV1.GrantCouponRequest.self,
+    OrderV1.GrantCouponReply.self,
+    OrderV1.ListCouponsRequest.self,
+    OrderV1.ListCouponsReply.self,
     OrderV1.LedgerEntry.self,
     OrderV1.LedgerTransaction.self,
     OrderV1.ListStatementRequest.self,
@@ -84,6 +123,7 @@ let sampledMessages: [any Sampled.Type] = [
     OrderV1.ListPaymentsRequest.self,
     OrderV1.ListPaymentsReply.self,
     OrderV1.Order.self,
+    OrderV1.RenewalBasis.self,
     OrderV1.PlaceOrderRequest.self,
     OrderV1.CancelOrderRequest.self,
     OrderV1.GetOrderRequest.self,
@@ -94,6 +134,12 @@ let sampledMessages: [any Sampled.Type] = [
     OrderV1.ExpireOrdersReply.self,
     OrderV1.NextDueRequest.self,
     OrderV1.NextDueReply.self,
+    OrderV1.CloseMonthsRequest.self,
+    OrderV1.CloseMonthsReply.self,
+    OrderV1.RecordNoticesRequest.self,
+    OrderV1.RecordNoticesReply.self,
+    OrderV1.ClaimOverdueRequest.self,
+    OrderV1.AutoRenewRequest.self,
     OrderV1.PayOrderRequest.self,
     OrderV1.CancelUnpaidRequest.self,
     OrderV1.CancelUnpaidReply.self,
@@ -107,6 +153,9 @@ let sampledMessages: [any Sampled.Type] = [
     OrderV1.PostUsageReply.self,
     OrderV1.ListBillRequest.self,
     OrderV1.BillLine.self,
+    OrderV1.GetLineRequest.self,
+    OrderV1.LinePayment.self,
+    OrderV1.LineDetails.self,
     OrderV1.ListBillReply.self,
     OrderV1.AuditMoneyRequest.self,
     OrderV1.AuditMoneyReply.self,
@@ -115,6 +164,9 @@ let sampledMessages: [any Sampled.Type] = [
     OrderV1.AuditCoverageReply.self,
     PricingV1.ListPricesRequest.self,
     PricingV1.ListPricesReply.self,
+    PricingV1.ScheduledVersion.self,
+    PricingV1.ValueAddedItem.self,
+    PricingV1.ValueAddedPrice.self,
     PricingV1.Specification.self,
     PricingV1.RegionalPrice.self,
     PricingV1.Region.self,
@@ -129,6 +181,18 @@ let sampledMessages: [any Sampled.Type] = [
     PricingV1.ConsumedRequest.self,
     PricingV1.ConsumedTerm.self,
     PricingV1.ConsumedReply.self,
+    PricingV1.PublishPricesRequest.self,
+    PricingV1.PublishPricesReply.self,
+    PricingV1.PriceChange.self,
+    PricingV1.BilledThing.self,
+    PricingV1.CompareDraftRequest.self,
+    PricingV1.Impact.self,
+    PricingV1.CompareDraftReply.self,
+    PricingV1.ExplainRequest.self,
+    PricingV1.RatedSlice.self,
+    PricingV1.PricedOrder.self,
+    PricingV1.ConsumedOrder.self,
+    PricingV1.ExplainReply.self,
     RefundV1.RefundedOrder.self,
     RefundV1.Refund.self,
     RefundV1.QuoteRefundRequest.self,
@@ -267,6 +331,8 @@ extension GatewayV1.PlaceNewOrderRequest: Sampled {
         message.months = random.unsigned()
         message.name = random.text()
         message.network = random.text()
+        message.autoRenewal = random.boolean()
+        message.autoRenewalMonths = random.unsigned()
         return message
     }
 }
@@ -276,6 +342,67 @@ extension GatewayV1.PlaceSwitchOrderRequest: Sampled {
         var message = Self()
         message.groupID = random.text()
         message.months = random.unsigned()
+        message.autoRenewal = random.boolean()
+        message.autoRenewalMonths = random.unsigned()
+        return message
+    }
+}
+
+extension GatewayV1.PlaceRenewalOrderRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.groupID = random.text()
+        message.months = random.unsigned()
+        return message
+    }
+}
+
+extension GatewayV1.CancelRenewalRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.groupID = random.text()
+        message.token = random.text()
+        return message
+    }
+}
+
+extension GatewayV1.PriceImpactRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.document = random.text()
+        message.cursor = random.text()
+        return message
+    }
+}
+
+extension GatewayV1.PriceImpactReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.version = random.unsigned()
+        message.effectiveAt = random.signed()
+        for _ in 0..<random.below(4) { message.changes.append(PricingV1.PriceChange.sample(&random)) }
+        for _ in 0..<random.below(4) { message.impacts.append(GatewayV1.ThingImpact.sample(&random)) }
+        message.nextCursor = random.text()
+        return message
+    }
+}
+
+extension GatewayV1.ThingImpact: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.thing = MeteringV1.Billed.sample(&random) }
+        if random.below(2) == 1 { message.impact = PricingV1.Impact.sample(&random) }
+        return message
+    }
+}
+
+extension GatewayV1.ExplainLineReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.details = OrderV1.LineDetails.sample(&random) }
+        for _ in 0..<random.below(4) { message.steps.append(random.text()) }
+        message.recomputedMicros = random.signed()
+        message.agrees = random.boolean()
         return message
     }
 }
@@ -286,6 +413,9 @@ extension GatewayV1.PayOrderRequest: Sampled {
         message.orderID = random.text()
         message.paymentMethod = random.enumeration()
         message.reference = random.text()
+        message.couponID = random.text()
+        message.withoutCoupon = random.boolean()
+        message.balanceMicros = random.signed()
         return message
     }
 }
@@ -496,6 +626,17 @@ extension MeteringV1.InstanceGroup: Sampled {
         message.lockedBy = random.text()
         for _ in 0..<random.below(4) { message.members.append(MeteringV1.Instance.sample(&random)) }
         message.switchedAt = random.signed()
+        message.overdueAt = random.signed()
+        message.expiredAt = random.signed()
+        message.releaseAt = random.signed()
+        message.autoRenewal = random.boolean()
+        message.autoRenewalMonths = random.unsigned()
+        for _ in 0..<random.below(4) { message.pendingRenewals.append(MeteringV1.Term.sample(&random)) }
+        message.paidThrough = random.signed()
+        message.nominalStart = random.signed()
+        message.nominalMonths = random.unsigned()
+        message.renewalAttemptAt = random.signed()
+        message.months = random.unsigned()
         return message
     }
 }
@@ -506,6 +647,18 @@ extension MeteringV1.Term: Sampled {
         message.orderID = random.text()
         message.start = random.signed()
         message.end = random.signed()
+        message.months = random.unsigned()
+        message.autoRenewal = random.boolean()
+        message.autoRenewalMonths = random.unsigned()
+        return message
+    }
+}
+
+extension MeteringV1.SetAutoRenewalRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.groupID = random.text()
+        message.enabled = random.boolean()
         message.months = random.unsigned()
         return message
     }
@@ -619,6 +772,7 @@ extension MeteringV1.LockGroupRequest: Sampled {
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.groupID = random.text()
         message.billingMethod = random.enumeration()
+        message.orExpired = random.boolean()
         return message
     }
 }
@@ -648,6 +802,238 @@ extension MeteringV1.ReleaseGroupRequest: Sampled {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.groupID = random.text()
+        message.status = random.enumeration()
+        message.since = random.signed()
+        return message
+    }
+}
+
+extension MeteringV1.ExtendGroupRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
+        message.groupID = random.text()
+        if random.below(2) == 1 { message.term = MeteringV1.Term.sample(&random) }
+        message.automatic = random.boolean()
+        return message
+    }
+}
+
+extension MeteringV1.DropRenewalRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
+        message.groupID = random.text()
+        message.orderID = random.text()
+        return message
+    }
+}
+
+extension MeteringV1.ResumeAccountRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
+        message.at = random.signed()
+        return message
+    }
+}
+
+extension MeteringV1.ResumeAccountReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        for _ in 0..<random.below(4) { message.groupIDs.append(random.text()) }
+        for _ in 0..<random.below(4) { message.resourceIDs.append(random.text()) }
+        return message
+    }
+}
+
+extension MeteringV1.Resource: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.resourceID = random.text()
+        message.accountID = random.text()
+        message.kind = random.enumeration()
+        message.region = random.text()
+        message.network = random.text()
+        message.quantity = random.signed()
+        message.status = random.enumeration()
+        message.createdAt = random.signed()
+        message.releasedAt = random.signed()
+        message.overdueAt = random.signed()
+        return message
+    }
+}
+
+extension MeteringV1.EnableInternetRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.network = random.text()
+        message.region = random.text()
+        return message
+    }
+}
+
+extension MeteringV1.AddBandwidthRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.network = random.text()
+        message.region = random.text()
+        message.mbps = random.unsigned()
+        return message
+    }
+}
+
+extension MeteringV1.SetBackupRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.region = random.text()
+        message.gib = random.signed()
+        return message
+    }
+}
+
+extension MeteringV1.ReleaseResourceRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.resourceID = random.text()
+        return message
+    }
+}
+
+extension MeteringV1.ResourcesReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        for _ in 0..<random.below(4) { message.resources.append(MeteringV1.Resource.sample(&random)) }
+        return message
+    }
+}
+
+extension MeteringV1.ListResourcesRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        for _ in 0..<random.below(4) { message.statuses.append(random.enumeration()) }
+        message.network = random.text()
+        message.cursor = random.text()
+        message.limit = random.unsigned()
+        return message
+    }
+}
+
+extension MeteringV1.ListResourcesReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        for _ in 0..<random.below(4) { message.resources.append(MeteringV1.Resource.sample(&random)) }
+        message.nextCursor = random.text()
+        return message
+    }
+}
+
+extension MeteringV1.ListAccruingRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.cursor = random.text()
+        message.limit = random.unsigned()
+        return message
+    }
+}
+
+extension MeteringV1.Accruing: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.resourceID = random.text()
+        message.item = random.text()
+        message.specification = random.text()
+        message.region = random.text()
+        message.network = random.text()
+        message.instances = random.unsigned()
+        message.quantity = random.signed()
+        message.since = random.signed()
+        message.until = random.signed()
+        message.billingUnit = random.enumeration()
+        message.name = random.text()
+        message.hourMicros = random.signed()
+        return message
+    }
+}
+
+extension MeteringV1.ListAccruingReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        for _ in 0..<random.below(4) { message.accruing.append(MeteringV1.Accruing.sample(&random)) }
+        message.nextCursor = random.text()
+        return message
+    }
+}
+
+extension MeteringV1.ListBilledRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.afterAccount = random.text()
+        message.partitionFrom = random.unsigned()
+        message.partitionTo = random.unsigned()
+        return message
+    }
+}
+
+extension MeteringV1.Billed: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.accountID = random.text()
+        message.id = random.text()
+        message.specification = random.text()
+        message.region = random.text()
+        message.instances = random.unsigned()
+        message.billingMethod = random.enumeration()
+        message.paidThrough = random.signed()
+        message.months = random.unsigned()
+        message.item = random.text()
+        message.quantity = random.signed()
+        return message
+    }
+}
+
+extension MeteringV1.ListBilledReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        for _ in 0..<random.below(4) { message.things.append(MeteringV1.Billed.sample(&random)) }
+        message.nextAccount = random.text()
+        message.nextPartition = random.unsigned()
+        return message
+    }
+}
+
+extension MeteringV1.ListDueRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.kind = random.enumeration()
+        message.through = random.signed()
+        message.limit = random.unsigned()
+        return message
+    }
+}
+
+extension MeteringV1.DueGroup: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.group = MeteringV1.InstanceGroup.sample(&random) }
+        message.dueAt = random.signed()
+        return message
+    }
+}
+
+extension MeteringV1.ListDueReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        for _ in 0..<random.below(4) { message.groups.append(MeteringV1.DueGroup.sample(&random)) }
+        return message
+    }
+}
+
+extension MeteringV1.NoteRenewalAttemptRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.groupID = random.text()
+        message.attemptAt = random.signed()
         return message
     }
 }
@@ -703,6 +1089,8 @@ extension MeteringV1.NextDueReply: Sampled {
         var message = Self()
         message.cutAt = random.signed()
         message.expiryAt = random.signed()
+        message.releaseAt = random.signed()
+        message.autoRenewalAt = random.signed()
         return message
     }
 }
@@ -743,6 +1131,7 @@ extension MeteringV1.BilledSegment: Sampled {
         message.start = random.signed()
         message.billedThrough = random.signed()
         message.orderID = random.text()
+        message.resourceID = random.text()
         return message
     }
 }
@@ -770,6 +1159,8 @@ extension OrderV1.Account: Sampled {
         message.overdue = random.boolean()
         message.unpaidOrders = random.unsigned()
         message.lastAt = random.signed()
+        message.overdueAt = random.signed()
+        message.couponMicros = random.signed()
         return message
     }
 }
@@ -820,6 +1211,7 @@ extension OrderV1.TopUpRequest: Sampled {
         var message = Self()
         message.amountMicros = random.signed()
         message.reference = random.text()
+        if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         return message
     }
 }
@@ -830,6 +1222,123 @@ extension OrderV1.TopUpReply: Sampled {
         if random.below(2) == 1 { message.account = OrderV1.Account.sample(&random) }
         if random.below(2) == 1 { message.payment = OrderV1.Payment.sample(&random) }
         message.settledMicros = random.signed()
+        message.recovered = random.boolean()
+        return message
+    }
+}
+
+extension OrderV1.AdjustRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
+        message.amountMicros = random.signed()
+        message.reason = random.text()
+        return message
+    }
+}
+
+extension OrderV1.AdjustReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.account = OrderV1.Account.sample(&random) }
+        message.adjustmentID = random.text()
+        message.lineID = random.text()
+        message.settledMicros = random.signed()
+        message.recovered = random.boolean()
+        return message
+    }
+}
+
+extension OrderV1.Notice: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.sequence = random.signed()
+        message.at = random.signed()
+        message.kind = random.enumeration()
+        message.amountMicros = random.signed()
+        message.groupID = random.text()
+        message.releaseAt = random.signed()
+        return message
+    }
+}
+
+extension OrderV1.ListNoticesRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.afterSequence = random.signed()
+        message.limit = random.unsigned()
+        return message
+    }
+}
+
+extension OrderV1.ListNoticesReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        for _ in 0..<random.below(4) { message.notices.append(OrderV1.Notice.sample(&random)) }
+        message.nextSequence = random.signed()
+        return message
+    }
+}
+
+extension OrderV1.Coupon: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.couponID = random.text()
+        message.accountID = random.text()
+        message.amountMicros = random.signed()
+        message.remainingMicros = random.signed()
+        message.minimumOrderMicros = random.signed()
+        message.effectiveAt = random.signed()
+        message.expiresAt = random.signed()
+        for _ in 0..<random.below(4) { message.products.append(random.text()) }
+        for _ in 0..<random.below(4) { message.billingMethods.append(random.enumeration()) }
+        message.grantedAt = random.signed()
+        message.name = random.text()
+        return message
+    }
+}
+
+extension OrderV1.GrantCouponRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
+        message.amountMicros = random.signed()
+        message.minimumOrderMicros = random.signed()
+        message.effectiveAt = random.signed()
+        message.expiresAt = random.signed()
+        for _ in 0..<random.below(4) { message.products.append(random.text()) }
+        for _ in 0..<random.below(4) { message.billingMethods.append(random.enumeration()) }
+        message.name = random.text()
+        return message
+    }
+}
+
+extension OrderV1.GrantCouponReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.coupon = OrderV1.Coupon.sample(&random) }
+        if random.below(2) == 1 { message.account = OrderV1.Account.sample(&random) }
+        message.settledMicros = random.signed()
+        message.recovered = random.boolean()
+        return message
+    }
+}
+
+extension OrderV1.ListCouponsRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.usable = random.boolean()
+        message.cursor = random.text()
+        message.limit = random.unsigned()
+        return message
+    }
+}
+
+extension OrderV1.ListCouponsReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        for _ in 0..<random.below(4) { message.coupons.append(OrderV1.Coupon.sample(&random)) }
+        message.nextCursor = random.text()
         return message
     }
 }
@@ -886,6 +1395,9 @@ extension OrderV1.Payment: Sampled {
         message.status = random.enumeration()
         message.registeredAt = random.signed()
         message.confirmedAt = random.signed()
+        message.couponID = random.text()
+        message.couponMicros = random.signed()
+        message.balanceMicros = random.signed()
         return message
     }
 }
@@ -895,6 +1407,9 @@ extension OrderV1.RegisterPaymentRequest: Sampled {
         var message = Self()
         message.orderID = random.text()
         message.reference = random.text()
+        message.couponID = random.text()
+        message.withoutCoupon = random.boolean()
+        message.balanceMicros = random.signed()
         return message
     }
 }
@@ -903,6 +1418,7 @@ extension OrderV1.ConfirmPaymentRequest: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.reference = random.text()
+        if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         return message
     }
 }
@@ -920,6 +1436,7 @@ extension OrderV1.PaymentReply: Sampled {
         var message = Self()
         if random.below(2) == 1 { message.payment = OrderV1.Payment.sample(&random) }
         if random.below(2) == 1 { message.account = OrderV1.Account.sample(&random) }
+        message.recovered = random.boolean()
         return message
     }
 }
@@ -975,6 +1492,23 @@ extension OrderV1.Order: Sampled {
         message.name = random.text()
         message.network = random.text()
         message.refundedAt = random.signed()
+        message.couponID = random.text()
+        message.couponMicros = random.signed()
+        message.balanceMicros = random.signed()
+        message.onlineMicros = random.signed()
+        message.autoRenewal = random.boolean()
+        message.autoRenewalMonths = random.unsigned()
+        message.automatic = random.boolean()
+        return message
+    }
+}
+
+extension OrderV1.RenewalBasis: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.paidThrough = random.signed()
+        message.nominalStart = random.signed()
+        message.nominalMonths = random.unsigned()
         return message
     }
 }
@@ -987,6 +1521,8 @@ extension OrderV1.PlaceOrderRequest: Sampled {
         message.name = random.text()
         message.network = random.text()
         if random.below(2) == 1 { message.quote = PricingV1.QuoteReply.sample(&random) }
+        message.autoRenewal = random.boolean()
+        message.autoRenewalMonths = random.unsigned()
         return message
     }
 }
@@ -1064,6 +1600,65 @@ extension OrderV1.NextDueReply: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.orderDeadlineAt = random.signed()
+        message.monthCloseAt = random.signed()
+        message.noticeAt = random.signed()
+        return message
+    }
+}
+
+extension OrderV1.CloseMonthsRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.through = random.signed()
+        return message
+    }
+}
+
+extension OrderV1.CloseMonthsReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.accounts = random.unsigned()
+        for _ in 0..<random.below(4) { message.recoveredAccounts.append(random.text()) }
+        message.more = random.boolean()
+        return message
+    }
+}
+
+extension OrderV1.RecordNoticesRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.through = random.signed()
+        return message
+    }
+}
+
+extension OrderV1.RecordNoticesReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.notices = random.unsigned()
+        message.more = random.boolean()
+        return message
+    }
+}
+
+extension OrderV1.ClaimOverdueRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
+        message.overdueAt = random.signed()
+        return message
+    }
+}
+
+extension OrderV1.AutoRenewRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
+        message.groupID = random.text()
+        message.name = random.text()
+        message.network = random.text()
+        if random.below(2) == 1 { message.quote = PricingV1.QuoteReply.sample(&random) }
+        if random.below(2) == 1 { message.basis = OrderV1.RenewalBasis.sample(&random) }
         return message
     }
 }
@@ -1075,6 +1670,9 @@ extension OrderV1.PayOrderRequest: Sampled {
         message.orderID = random.text()
         message.paymentMethod = random.enumeration()
         message.paymentID = random.text()
+        message.couponID = random.text()
+        message.withoutCoupon = random.boolean()
+        if random.below(2) == 1 { message.basis = OrderV1.RenewalBasis.sample(&random) }
         return message
     }
 }
@@ -1084,6 +1682,7 @@ extension OrderV1.CancelUnpaidRequest: Sampled {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.groupID = random.text()
+        message.wasDue = random.boolean()
         return message
     }
 }
@@ -1111,6 +1710,8 @@ extension OrderV1.RefundLine: Sampled {
         var message = Self()
         message.orderID = random.text()
         message.amountMicros = random.signed()
+        message.toBalanceMicros = random.signed()
+        message.onlineMicros = random.signed()
         return message
     }
 }
@@ -1136,6 +1737,8 @@ extension OrderV1.RefundPostedReply: Sampled {
         message.onlineMicros = random.signed()
         message.at = random.signed()
         message.onlineConfirmed = random.boolean()
+        message.recovered = random.boolean()
+        for _ in 0..<random.below(4) { message.lines.append(OrderV1.RefundLine.sample(&random)) }
         return message
     }
 }
@@ -1160,6 +1763,9 @@ extension OrderV1.UsageResource: Sampled {
         message.createdAt = random.signed()
         message.anchor = random.signed()
         message.billingUnit = random.enumeration()
+        message.item = random.text()
+        message.quantity = random.signed()
+        message.network = random.text()
         return message
     }
 }
@@ -1203,6 +1809,9 @@ extension OrderV1.ListBillRequest: Sampled {
         message.period = random.enumeration()
         message.cursor = random.text()
         message.limit = random.unsigned()
+        for _ in 0..<random.below(4) { message.statuses.append(random.enumeration()) }
+        message.outstanding = random.boolean()
+        message.withoutTotal = random.boolean()
         return message
     }
 }
@@ -1242,6 +1851,44 @@ extension OrderV1.BillLine: Sampled {
         message.billID = random.text()
         message.lines = random.signed()
         message.postedAt = random.signed()
+        message.final = random.boolean()
+        message.network = random.text()
+        message.size = random.signed()
+        message.billingUnit = random.enumeration()
+        message.reason = random.text()
+        message.roundDownLine = random.boolean()
+        return message
+    }
+}
+
+extension OrderV1.GetLineRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.lineID = random.text()
+        return message
+    }
+}
+
+extension OrderV1.LinePayment: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.at = random.signed()
+        message.kind = random.text()
+        message.reference = random.text()
+        message.amountMicros = random.signed()
+        return message
+    }
+}
+
+extension OrderV1.LineDetails: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.line = OrderV1.BillLine.sample(&random) }
+        message.anchor = random.signed()
+        message.createdAt = random.signed()
+        for _ in 0..<random.below(4) { message.payments.append(OrderV1.LinePayment.sample(&random)) }
+        if random.below(2) == 1 { message.order = OrderV1.Order.sample(&random) }
+        message.monthNetMicros = random.signed()
         return message
     }
 }
@@ -1311,6 +1958,7 @@ extension PricingV1.ListPricesRequest: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.at = random.signed()
+        message.version = random.unsigned()
         return message
     }
 }
@@ -1323,6 +1971,38 @@ extension PricingV1.ListPricesReply: Sampled {
         for _ in 0..<random.below(4) { message.specifications.append(PricingV1.Specification.sample(&random)) }
         for _ in 0..<random.below(4) { message.regions.append(PricingV1.Region.sample(&random)) }
         for _ in 0..<random.below(4) { message.termDiscounts.append(PricingV1.TermDiscount.sample(&random)) }
+        for _ in 0..<random.below(4) { message.valueAddedItems.append(PricingV1.ValueAddedItem.sample(&random)) }
+        for _ in 0..<random.below(4) { message.scheduled.append(PricingV1.ScheduledVersion.sample(&random)) }
+        return message
+    }
+}
+
+extension PricingV1.ScheduledVersion: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.version = random.unsigned()
+        message.effectiveAt = random.signed()
+        return message
+    }
+}
+
+extension PricingV1.ValueAddedItem: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.item = random.text()
+        message.name = random.text()
+        message.priceUnit = random.text()
+        for _ in 0..<random.below(4) { message.prices.append(PricingV1.ValueAddedPrice.sample(&random)) }
+        message.isExample = random.boolean()
+        return message
+    }
+}
+
+extension PricingV1.ValueAddedPrice: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.regionClass = random.enumeration()
+        message.priceNanos = random.signed()
         return message
     }
 }
@@ -1415,6 +2095,8 @@ extension PricingV1.RatedResource: Sampled {
         message.region = random.text()
         message.instances = random.unsigned()
         message.anchor = random.signed()
+        message.item = random.text()
+        message.quantity = random.signed()
         return message
     }
 }
@@ -1496,6 +2178,136 @@ extension PricingV1.ConsumedReply: Sampled {
     }
 }
 
+extension PricingV1.PublishPricesRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.document = random.text()
+        return message
+    }
+}
+
+extension PricingV1.PublishPricesReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.version = random.unsigned()
+        message.effectiveAt = random.signed()
+        for _ in 0..<random.below(4) { message.changes.append(PricingV1.PriceChange.sample(&random)) }
+        return message
+    }
+}
+
+extension PricingV1.PriceChange: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.what = random.text()
+        message.before = random.signed()
+        message.after = random.signed()
+        return message
+    }
+}
+
+extension PricingV1.BilledThing: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.id = random.text()
+        message.specification = random.text()
+        message.region = random.text()
+        message.instances = random.unsigned()
+        message.billingMethod = random.enumeration()
+        message.paidThrough = random.signed()
+        message.months = random.unsigned()
+        message.item = random.text()
+        message.quantity = random.signed()
+        return message
+    }
+}
+
+extension PricingV1.CompareDraftRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.document = random.text()
+        for _ in 0..<random.below(4) { message.things.append(PricingV1.BilledThing.sample(&random)) }
+        return message
+    }
+}
+
+extension PricingV1.Impact: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.id = random.text()
+        message.from = random.signed()
+        message.beforeMicros = random.signed()
+        message.afterMicros = random.signed()
+        message.per = random.text()
+        return message
+    }
+}
+
+extension PricingV1.CompareDraftReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.version = random.unsigned()
+        message.effectiveAt = random.signed()
+        for _ in 0..<random.below(4) { message.changes.append(PricingV1.PriceChange.sample(&random)) }
+        for _ in 0..<random.below(4) { message.impacts.append(PricingV1.Impact.sample(&random)) }
+        return message
+    }
+}
+
+extension PricingV1.ExplainRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.slice = PricingV1.RatedSlice.sample(&random) }
+        if random.below(2) == 1 { message.consumed = PricingV1.ConsumedOrder.sample(&random) }
+        if random.below(2) == 1 { message.order = PricingV1.PricedOrder.sample(&random) }
+        return message
+    }
+}
+
+extension PricingV1.RatedSlice: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.resource = PricingV1.RatedResource.sample(&random) }
+        message.billingUnit = random.enumeration()
+        message.start = random.signed()
+        message.end = random.signed()
+        message.priceListVersion = random.unsigned()
+        message.priceNanos = random.signed()
+        return message
+    }
+}
+
+extension PricingV1.PricedOrder: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.specification = random.text()
+        message.region = random.text()
+        message.instances = random.unsigned()
+        message.months = random.unsigned()
+        message.priceListVersion = random.unsigned()
+        return message
+    }
+}
+
+extension PricingV1.ConsumedOrder: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.term = PricingV1.PaidTerm.sample(&random) }
+        message.at = random.signed()
+        return message
+    }
+}
+
+extension PricingV1.ExplainReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.amountMicros = random.signed()
+        message.discountMicros = random.signed()
+        for _ in 0..<random.below(4) { message.steps.append(random.text()) }
+        return message
+    }
+}
+
 extension RefundV1.RefundedOrder: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
@@ -1505,6 +2317,17 @@ extension RefundV1.RefundedOrder: Sampled {
         message.refundMicros = random.signed()
         message.usedDays = random.unsigned()
         message.termDays = random.unsigned()
+        message.inFullBecause = random.text()
+        message.couponLostMicros = random.signed()
+        message.toBalanceMicros = random.signed()
+        message.onlineMicros = random.signed()
+        message.factorMillionths = random.unsigned()
+        message.listNanos = random.signed()
+        message.termStart = random.signed()
+        message.termEnd = random.signed()
+        message.months = random.unsigned()
+        message.priceListVersion = random.unsigned()
+        message.paymentID = random.text()
         return message
     }
 }
@@ -1524,6 +2347,7 @@ extension RefundV1.Refund: Sampled {
         message.onlineConfirmed = random.boolean()
         for _ in 0..<random.below(4) { message.orders.append(RefundV1.RefundedOrder.sample(&random)) }
         message.cause = random.text()
+        message.renewalOnly = random.boolean()
         return message
     }
 }
@@ -1558,6 +2382,7 @@ extension RefundV1.OpenRefundRequest: Sampled {
         message.refundID = random.text()
         if random.below(2) == 1 { message.group = MeteringV1.InstanceGroup.sample(&random) }
         message.token = random.text()
+        message.renewalOnly = random.boolean()
         return message
     }
 }

@@ -322,6 +322,276 @@ void   billing__gateway__v1__place_switch_order_request__free_unpacked
   assert(message->base.descriptor == &billing__gateway__v1__place_switch_order_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   billing__gateway__v1__place_renewal_order_request__init
+                     (Billing__Gateway__V1__PlaceRenewalOrderRequest         *message)
+{
+  static const Billing__Gateway__V1__PlaceRenewalOrderRequest init_value = BILLING__GATEWAY__V1__PLACE_RENEWAL_ORDER_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__gateway__v1__place_renewal_order_request__get_packed_size
+                     (const Billing__Gateway__V1__PlaceRenewalOrderRequest *message)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__place_renewal_order_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__gateway__v1__place_renewal_order_request__pack
+                     (const Billing__Gateway__V1__PlaceRenewalOrderRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__place_renewal_order_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__gateway__v1__place_renewal_order_request__pack_to_buffer
+                     (const Billing__Gateway__V1__PlaceRenewalOrderRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__place_renewal_order_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Gateway__V1__PlaceRenewalOrderRequest *
+       billing__gateway__v1__place_renewal_order_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Gateway__V1__PlaceRenewalOrderRequest *)
+     protobuf_c_message_unpack (&billing__gateway__v1__place_renewal_order_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__gateway__v1__place_renewal_order_request__free_unpacked
+                     (Billing__Gateway__V1__PlaceRenewalOrderRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__gateway__v1__place_renewal_order_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__gateway__v1__cancel_renewal_request__init
+                     (Billing__Gateway__V1__CancelRenewalRequest         *message)
+{
+  static const Billing__Gateway__V1__CancelRenewalRequest init_value = BILLING__GATEWAY__V1__CANCEL_RENEWAL_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__gateway__v1__cancel_renewal_request__get_packed_size
+                     (const Billing__Gateway__V1__CancelRenewalRequest *message)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__cancel_renewal_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__gateway__v1__cancel_renewal_request__pack
+                     (const Billing__Gateway__V1__CancelRenewalRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__cancel_renewal_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__gateway__v1__cancel_renewal_request__pack_to_buffer
+                     (const Billing__Gateway__V1__CancelRenewalRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__cancel_renewal_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Gateway__V1__CancelRenewalRequest *
+       billing__gateway__v1__cancel_renewal_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Gateway__V1__CancelRenewalRequest *)
+     protobuf_c_message_unpack (&billing__gateway__v1__cancel_renewal_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__gateway__v1__cancel_renewal_request__free_unpacked
+                     (Billing__Gateway__V1__CancelRenewalRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__gateway__v1__cancel_renewal_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__gateway__v1__price_impact_request__init
+                     (Billing__Gateway__V1__PriceImpactRequest         *message)
+{
+  static const Billing__Gateway__V1__PriceImpactRequest init_value = BILLING__GATEWAY__V1__PRICE_IMPACT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__gateway__v1__price_impact_request__get_packed_size
+                     (const Billing__Gateway__V1__PriceImpactRequest *message)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__price_impact_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__gateway__v1__price_impact_request__pack
+                     (const Billing__Gateway__V1__PriceImpactRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__price_impact_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__gateway__v1__price_impact_request__pack_to_buffer
+                     (const Billing__Gateway__V1__PriceImpactRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__price_impact_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Gateway__V1__PriceImpactRequest *
+       billing__gateway__v1__price_impact_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Gateway__V1__PriceImpactRequest *)
+     protobuf_c_message_unpack (&billing__gateway__v1__price_impact_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__gateway__v1__price_impact_request__free_unpacked
+                     (Billing__Gateway__V1__PriceImpactRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__gateway__v1__price_impact_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__gateway__v1__price_impact_reply__init
+                     (Billing__Gateway__V1__PriceImpactReply         *message)
+{
+  static const Billing__Gateway__V1__PriceImpactReply init_value = BILLING__GATEWAY__V1__PRICE_IMPACT_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__gateway__v1__price_impact_reply__get_packed_size
+                     (const Billing__Gateway__V1__PriceImpactReply *message)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__price_impact_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__gateway__v1__price_impact_reply__pack
+                     (const Billing__Gateway__V1__PriceImpactReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__price_impact_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__gateway__v1__price_impact_reply__pack_to_buffer
+                     (const Billing__Gateway__V1__PriceImpactReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__price_impact_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Gateway__V1__PriceImpactReply *
+       billing__gateway__v1__price_impact_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Gateway__V1__PriceImpactReply *)
+     protobuf_c_message_unpack (&billing__gateway__v1__price_impact_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__gateway__v1__price_impact_reply__free_unpacked
+                     (Billing__Gateway__V1__PriceImpactReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__gateway__v1__price_impact_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__gateway__v1__thing_impact__init
+                     (Billing__Gateway__V1__ThingImpact         *message)
+{
+  static const Billing__Gateway__V1__ThingImpact init_value = BILLING__GATEWAY__V1__THING_IMPACT__INIT;
+  *message = init_value;
+}
+size_t billing__gateway__v1__thing_impact__get_packed_size
+                     (const Billing__Gateway__V1__ThingImpact *message)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__thing_impact__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__gateway__v1__thing_impact__pack
+                     (const Billing__Gateway__V1__ThingImpact *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__thing_impact__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__gateway__v1__thing_impact__pack_to_buffer
+                     (const Billing__Gateway__V1__ThingImpact *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__thing_impact__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Gateway__V1__ThingImpact *
+       billing__gateway__v1__thing_impact__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Gateway__V1__ThingImpact *)
+     protobuf_c_message_unpack (&billing__gateway__v1__thing_impact__descriptor,
+                                allocator, len, data);
+}
+void   billing__gateway__v1__thing_impact__free_unpacked
+                     (Billing__Gateway__V1__ThingImpact *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__gateway__v1__thing_impact__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__gateway__v1__explain_line_reply__init
+                     (Billing__Gateway__V1__ExplainLineReply         *message)
+{
+  static const Billing__Gateway__V1__ExplainLineReply init_value = BILLING__GATEWAY__V1__EXPLAIN_LINE_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__gateway__v1__explain_line_reply__get_packed_size
+                     (const Billing__Gateway__V1__ExplainLineReply *message)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__explain_line_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__gateway__v1__explain_line_reply__pack
+                     (const Billing__Gateway__V1__ExplainLineReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__explain_line_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__gateway__v1__explain_line_reply__pack_to_buffer
+                     (const Billing__Gateway__V1__ExplainLineReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__gateway__v1__explain_line_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Gateway__V1__ExplainLineReply *
+       billing__gateway__v1__explain_line_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Gateway__V1__ExplainLineReply *)
+     protobuf_c_message_unpack (&billing__gateway__v1__explain_line_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__gateway__v1__explain_line_reply__free_unpacked
+                     (Billing__Gateway__V1__ExplainLineReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__gateway__v1__explain_line_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   billing__gateway__v1__pay_order_request__init
                      (Billing__Gateway__V1__PayOrderRequest         *message)
 {
@@ -1510,7 +1780,7 @@ const ProtobufCMessageDescriptor billing__gateway__v1__unsubscribe_reply__descri
   (ProtobufCMessageInit) billing__gateway__v1__unsubscribe_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__gateway__v1__place_new_order_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor billing__gateway__v1__place_new_order_request__field_descriptors[8] =
 {
   {
     "specification",
@@ -1584,8 +1854,34 @@ static const ProtobufCFieldDescriptor billing__gateway__v1__place_new_order_requ
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "auto_renewal",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__PlaceNewOrderRequest, auto_renewal),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "auto_renewal_months",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__PlaceNewOrderRequest, auto_renewal_months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__gateway__v1__place_new_order_request__field_indices_by_name[] = {
+  6,   /* field[6] = auto_renewal */
+  7,   /* field[7] = auto_renewal_months */
   2,   /* field[2] = instances */
   3,   /* field[3] = months */
   4,   /* field[4] = name */
@@ -1596,7 +1892,7 @@ static const unsigned billing__gateway__v1__place_new_order_request__field_indic
 static const ProtobufCIntRange billing__gateway__v1__place_new_order_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor billing__gateway__v1__place_new_order_request__descriptor =
 {
@@ -1606,14 +1902,14 @@ const ProtobufCMessageDescriptor billing__gateway__v1__place_new_order_request__
   "Billing__Gateway__V1__PlaceNewOrderRequest",
   "billing.gateway.v1",
   sizeof(Billing__Gateway__V1__PlaceNewOrderRequest),
-  6,
+  8,
   billing__gateway__v1__place_new_order_request__field_descriptors,
   billing__gateway__v1__place_new_order_request__field_indices_by_name,
   1,  billing__gateway__v1__place_new_order_request__number_ranges,
   (ProtobufCMessageInit) billing__gateway__v1__place_new_order_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__gateway__v1__place_switch_order_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor billing__gateway__v1__place_switch_order_request__field_descriptors[4] =
 {
   {
     "group_id",
@@ -1639,15 +1935,41 @@ static const ProtobufCFieldDescriptor billing__gateway__v1__place_switch_order_r
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "auto_renewal",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__PlaceSwitchOrderRequest, auto_renewal),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "auto_renewal_months",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__PlaceSwitchOrderRequest, auto_renewal_months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__gateway__v1__place_switch_order_request__field_indices_by_name[] = {
+  2,   /* field[2] = auto_renewal */
+  3,   /* field[3] = auto_renewal_months */
   0,   /* field[0] = group_id */
   1,   /* field[1] = months */
 };
 static const ProtobufCIntRange billing__gateway__v1__place_switch_order_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor billing__gateway__v1__place_switch_order_request__descriptor =
 {
@@ -1657,14 +1979,385 @@ const ProtobufCMessageDescriptor billing__gateway__v1__place_switch_order_reques
   "Billing__Gateway__V1__PlaceSwitchOrderRequest",
   "billing.gateway.v1",
   sizeof(Billing__Gateway__V1__PlaceSwitchOrderRequest),
-  2,
+  4,
   billing__gateway__v1__place_switch_order_request__field_descriptors,
   billing__gateway__v1__place_switch_order_request__field_indices_by_name,
   1,  billing__gateway__v1__place_switch_order_request__number_ranges,
   (ProtobufCMessageInit) billing__gateway__v1__place_switch_order_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__gateway__v1__pay_order_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor billing__gateway__v1__place_renewal_order_request__field_descriptors[2] =
+{
+  {
+    "group_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__PlaceRenewalOrderRequest, group_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "months",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__PlaceRenewalOrderRequest, months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__gateway__v1__place_renewal_order_request__field_indices_by_name[] = {
+  0,   /* field[0] = group_id */
+  1,   /* field[1] = months */
+};
+static const ProtobufCIntRange billing__gateway__v1__place_renewal_order_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__gateway__v1__place_renewal_order_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.gateway.v1.PlaceRenewalOrderRequest",
+  "PlaceRenewalOrderRequest",
+  "Billing__Gateway__V1__PlaceRenewalOrderRequest",
+  "billing.gateway.v1",
+  sizeof(Billing__Gateway__V1__PlaceRenewalOrderRequest),
+  2,
+  billing__gateway__v1__place_renewal_order_request__field_descriptors,
+  billing__gateway__v1__place_renewal_order_request__field_indices_by_name,
+  1,  billing__gateway__v1__place_renewal_order_request__number_ranges,
+  (ProtobufCMessageInit) billing__gateway__v1__place_renewal_order_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__gateway__v1__cancel_renewal_request__field_descriptors[2] =
+{
+  {
+    "group_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__CancelRenewalRequest, group_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__CancelRenewalRequest, token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__gateway__v1__cancel_renewal_request__field_indices_by_name[] = {
+  0,   /* field[0] = group_id */
+  1,   /* field[1] = token */
+};
+static const ProtobufCIntRange billing__gateway__v1__cancel_renewal_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__gateway__v1__cancel_renewal_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.gateway.v1.CancelRenewalRequest",
+  "CancelRenewalRequest",
+  "Billing__Gateway__V1__CancelRenewalRequest",
+  "billing.gateway.v1",
+  sizeof(Billing__Gateway__V1__CancelRenewalRequest),
+  2,
+  billing__gateway__v1__cancel_renewal_request__field_descriptors,
+  billing__gateway__v1__cancel_renewal_request__field_indices_by_name,
+  1,  billing__gateway__v1__cancel_renewal_request__number_ranges,
+  (ProtobufCMessageInit) billing__gateway__v1__cancel_renewal_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__gateway__v1__price_impact_request__field_descriptors[2] =
+{
+  {
+    "document",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__PriceImpactRequest, document),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cursor",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__PriceImpactRequest, cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__gateway__v1__price_impact_request__field_indices_by_name[] = {
+  1,   /* field[1] = cursor */
+  0,   /* field[0] = document */
+};
+static const ProtobufCIntRange billing__gateway__v1__price_impact_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__gateway__v1__price_impact_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.gateway.v1.PriceImpactRequest",
+  "PriceImpactRequest",
+  "Billing__Gateway__V1__PriceImpactRequest",
+  "billing.gateway.v1",
+  sizeof(Billing__Gateway__V1__PriceImpactRequest),
+  2,
+  billing__gateway__v1__price_impact_request__field_descriptors,
+  billing__gateway__v1__price_impact_request__field_indices_by_name,
+  1,  billing__gateway__v1__price_impact_request__number_ranges,
+  (ProtobufCMessageInit) billing__gateway__v1__price_impact_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__gateway__v1__price_impact_reply__field_descriptors[5] =
+{
+  {
+    "version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__PriceImpactReply, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "effective_at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__PriceImpactReply, effective_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changes",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Gateway__V1__PriceImpactReply, n_changes),
+    offsetof(Billing__Gateway__V1__PriceImpactReply, changes),
+    &billing__pricing__v1__price_change__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "impacts",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Gateway__V1__PriceImpactReply, n_impacts),
+    offsetof(Billing__Gateway__V1__PriceImpactReply, impacts),
+    &billing__gateway__v1__thing_impact__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_cursor",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__PriceImpactReply, next_cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__gateway__v1__price_impact_reply__field_indices_by_name[] = {
+  2,   /* field[2] = changes */
+  1,   /* field[1] = effective_at */
+  3,   /* field[3] = impacts */
+  4,   /* field[4] = next_cursor */
+  0,   /* field[0] = version */
+};
+static const ProtobufCIntRange billing__gateway__v1__price_impact_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor billing__gateway__v1__price_impact_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.gateway.v1.PriceImpactReply",
+  "PriceImpactReply",
+  "Billing__Gateway__V1__PriceImpactReply",
+  "billing.gateway.v1",
+  sizeof(Billing__Gateway__V1__PriceImpactReply),
+  5,
+  billing__gateway__v1__price_impact_reply__field_descriptors,
+  billing__gateway__v1__price_impact_reply__field_indices_by_name,
+  1,  billing__gateway__v1__price_impact_reply__number_ranges,
+  (ProtobufCMessageInit) billing__gateway__v1__price_impact_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__gateway__v1__thing_impact__field_descriptors[2] =
+{
+  {
+    "thing",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__ThingImpact, thing),
+    &billing__metering__v1__billed__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "impact",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__ThingImpact, impact),
+    &billing__pricing__v1__impact__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__gateway__v1__thing_impact__field_indices_by_name[] = {
+  1,   /* field[1] = impact */
+  0,   /* field[0] = thing */
+};
+static const ProtobufCIntRange billing__gateway__v1__thing_impact__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__gateway__v1__thing_impact__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.gateway.v1.ThingImpact",
+  "ThingImpact",
+  "Billing__Gateway__V1__ThingImpact",
+  "billing.gateway.v1",
+  sizeof(Billing__Gateway__V1__ThingImpact),
+  2,
+  billing__gateway__v1__thing_impact__field_descriptors,
+  billing__gateway__v1__thing_impact__field_indices_by_name,
+  1,  billing__gateway__v1__thing_impact__number_ranges,
+  (ProtobufCMessageInit) billing__gateway__v1__thing_impact__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__gateway__v1__explain_line_reply__field_descriptors[4] =
+{
+  {
+    "details",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__ExplainLineReply, details),
+    &billing__order__v1__line_details__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "steps",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Billing__Gateway__V1__ExplainLineReply, n_steps),
+    offsetof(Billing__Gateway__V1__ExplainLineReply, steps),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recomputed_micros",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__ExplainLineReply, recomputed_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "agrees",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__ExplainLineReply, agrees),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__gateway__v1__explain_line_reply__field_indices_by_name[] = {
+  3,   /* field[3] = agrees */
+  0,   /* field[0] = details */
+  2,   /* field[2] = recomputed_micros */
+  1,   /* field[1] = steps */
+};
+static const ProtobufCIntRange billing__gateway__v1__explain_line_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor billing__gateway__v1__explain_line_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.gateway.v1.ExplainLineReply",
+  "ExplainLineReply",
+  "Billing__Gateway__V1__ExplainLineReply",
+  "billing.gateway.v1",
+  sizeof(Billing__Gateway__V1__ExplainLineReply),
+  4,
+  billing__gateway__v1__explain_line_reply__field_descriptors,
+  billing__gateway__v1__explain_line_reply__field_indices_by_name,
+  1,  billing__gateway__v1__explain_line_reply__number_ranges,
+  (ProtobufCMessageInit) billing__gateway__v1__explain_line_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__gateway__v1__pay_order_request__field_descriptors[6] =
 {
   {
     "order_id",
@@ -1702,16 +2395,55 @@ static const ProtobufCFieldDescriptor billing__gateway__v1__pay_order_request__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "coupon_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__PayOrderRequest, coupon_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "without_coupon",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__PayOrderRequest, without_coupon),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "balance_micros",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Gateway__V1__PayOrderRequest, balance_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__gateway__v1__pay_order_request__field_indices_by_name[] = {
+  5,   /* field[5] = balance_micros */
+  3,   /* field[3] = coupon_id */
   0,   /* field[0] = order_id */
   1,   /* field[1] = payment_method */
   2,   /* field[2] = reference */
+  4,   /* field[4] = without_coupon */
 };
 static const ProtobufCIntRange billing__gateway__v1__pay_order_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor billing__gateway__v1__pay_order_request__descriptor =
 {
@@ -1721,7 +2453,7 @@ const ProtobufCMessageDescriptor billing__gateway__v1__pay_order_request__descri
   "Billing__Gateway__V1__PayOrderRequest",
   "billing.gateway.v1",
   sizeof(Billing__Gateway__V1__PayOrderRequest),
-  3,
+  6,
   billing__gateway__v1__pay_order_request__field_descriptors,
   billing__gateway__v1__pay_order_request__field_indices_by_name,
   1,  billing__gateway__v1__pay_order_request__number_ranges,

@@ -142,6 +142,51 @@ void   billing__metering__v1__term__free_unpacked
   assert(message->base.descriptor == &billing__metering__v1__term__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   billing__metering__v1__set_auto_renewal_request__init
+                     (Billing__Metering__V1__SetAutoRenewalRequest         *message)
+{
+  static const Billing__Metering__V1__SetAutoRenewalRequest init_value = BILLING__METERING__V1__SET_AUTO_RENEWAL_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__set_auto_renewal_request__get_packed_size
+                     (const Billing__Metering__V1__SetAutoRenewalRequest *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__set_auto_renewal_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__set_auto_renewal_request__pack
+                     (const Billing__Metering__V1__SetAutoRenewalRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__set_auto_renewal_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__set_auto_renewal_request__pack_to_buffer
+                     (const Billing__Metering__V1__SetAutoRenewalRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__set_auto_renewal_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__SetAutoRenewalRequest *
+       billing__metering__v1__set_auto_renewal_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__SetAutoRenewalRequest *)
+     protobuf_c_message_unpack (&billing__metering__v1__set_auto_renewal_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__set_auto_renewal_request__free_unpacked
+                     (Billing__Metering__V1__SetAutoRenewalRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__set_auto_renewal_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   billing__metering__v1__create_group_request__init
                      (Billing__Metering__V1__CreateGroupRequest         *message)
 {
@@ -772,6 +817,996 @@ void   billing__metering__v1__release_group_request__free_unpacked
   assert(message->base.descriptor == &billing__metering__v1__release_group_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   billing__metering__v1__extend_group_request__init
+                     (Billing__Metering__V1__ExtendGroupRequest         *message)
+{
+  static const Billing__Metering__V1__ExtendGroupRequest init_value = BILLING__METERING__V1__EXTEND_GROUP_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__extend_group_request__get_packed_size
+                     (const Billing__Metering__V1__ExtendGroupRequest *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__extend_group_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__extend_group_request__pack
+                     (const Billing__Metering__V1__ExtendGroupRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__extend_group_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__extend_group_request__pack_to_buffer
+                     (const Billing__Metering__V1__ExtendGroupRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__extend_group_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ExtendGroupRequest *
+       billing__metering__v1__extend_group_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ExtendGroupRequest *)
+     protobuf_c_message_unpack (&billing__metering__v1__extend_group_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__extend_group_request__free_unpacked
+                     (Billing__Metering__V1__ExtendGroupRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__extend_group_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__drop_renewal_request__init
+                     (Billing__Metering__V1__DropRenewalRequest         *message)
+{
+  static const Billing__Metering__V1__DropRenewalRequest init_value = BILLING__METERING__V1__DROP_RENEWAL_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__drop_renewal_request__get_packed_size
+                     (const Billing__Metering__V1__DropRenewalRequest *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__drop_renewal_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__drop_renewal_request__pack
+                     (const Billing__Metering__V1__DropRenewalRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__drop_renewal_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__drop_renewal_request__pack_to_buffer
+                     (const Billing__Metering__V1__DropRenewalRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__drop_renewal_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__DropRenewalRequest *
+       billing__metering__v1__drop_renewal_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__DropRenewalRequest *)
+     protobuf_c_message_unpack (&billing__metering__v1__drop_renewal_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__drop_renewal_request__free_unpacked
+                     (Billing__Metering__V1__DropRenewalRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__drop_renewal_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__resume_account_request__init
+                     (Billing__Metering__V1__ResumeAccountRequest         *message)
+{
+  static const Billing__Metering__V1__ResumeAccountRequest init_value = BILLING__METERING__V1__RESUME_ACCOUNT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__resume_account_request__get_packed_size
+                     (const Billing__Metering__V1__ResumeAccountRequest *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__resume_account_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__resume_account_request__pack
+                     (const Billing__Metering__V1__ResumeAccountRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__resume_account_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__resume_account_request__pack_to_buffer
+                     (const Billing__Metering__V1__ResumeAccountRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__resume_account_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ResumeAccountRequest *
+       billing__metering__v1__resume_account_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ResumeAccountRequest *)
+     protobuf_c_message_unpack (&billing__metering__v1__resume_account_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__resume_account_request__free_unpacked
+                     (Billing__Metering__V1__ResumeAccountRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__resume_account_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__resume_account_reply__init
+                     (Billing__Metering__V1__ResumeAccountReply         *message)
+{
+  static const Billing__Metering__V1__ResumeAccountReply init_value = BILLING__METERING__V1__RESUME_ACCOUNT_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__resume_account_reply__get_packed_size
+                     (const Billing__Metering__V1__ResumeAccountReply *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__resume_account_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__resume_account_reply__pack
+                     (const Billing__Metering__V1__ResumeAccountReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__resume_account_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__resume_account_reply__pack_to_buffer
+                     (const Billing__Metering__V1__ResumeAccountReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__resume_account_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ResumeAccountReply *
+       billing__metering__v1__resume_account_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ResumeAccountReply *)
+     protobuf_c_message_unpack (&billing__metering__v1__resume_account_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__resume_account_reply__free_unpacked
+                     (Billing__Metering__V1__ResumeAccountReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__resume_account_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__resource__init
+                     (Billing__Metering__V1__Resource         *message)
+{
+  static const Billing__Metering__V1__Resource init_value = BILLING__METERING__V1__RESOURCE__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__resource__get_packed_size
+                     (const Billing__Metering__V1__Resource *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__resource__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__resource__pack
+                     (const Billing__Metering__V1__Resource *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__resource__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__resource__pack_to_buffer
+                     (const Billing__Metering__V1__Resource *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__resource__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__Resource *
+       billing__metering__v1__resource__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__Resource *)
+     protobuf_c_message_unpack (&billing__metering__v1__resource__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__resource__free_unpacked
+                     (Billing__Metering__V1__Resource *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__resource__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__enable_internet_request__init
+                     (Billing__Metering__V1__EnableInternetRequest         *message)
+{
+  static const Billing__Metering__V1__EnableInternetRequest init_value = BILLING__METERING__V1__ENABLE_INTERNET_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__enable_internet_request__get_packed_size
+                     (const Billing__Metering__V1__EnableInternetRequest *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__enable_internet_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__enable_internet_request__pack
+                     (const Billing__Metering__V1__EnableInternetRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__enable_internet_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__enable_internet_request__pack_to_buffer
+                     (const Billing__Metering__V1__EnableInternetRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__enable_internet_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__EnableInternetRequest *
+       billing__metering__v1__enable_internet_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__EnableInternetRequest *)
+     protobuf_c_message_unpack (&billing__metering__v1__enable_internet_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__enable_internet_request__free_unpacked
+                     (Billing__Metering__V1__EnableInternetRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__enable_internet_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__add_bandwidth_request__init
+                     (Billing__Metering__V1__AddBandwidthRequest         *message)
+{
+  static const Billing__Metering__V1__AddBandwidthRequest init_value = BILLING__METERING__V1__ADD_BANDWIDTH_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__add_bandwidth_request__get_packed_size
+                     (const Billing__Metering__V1__AddBandwidthRequest *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__add_bandwidth_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__add_bandwidth_request__pack
+                     (const Billing__Metering__V1__AddBandwidthRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__add_bandwidth_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__add_bandwidth_request__pack_to_buffer
+                     (const Billing__Metering__V1__AddBandwidthRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__add_bandwidth_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__AddBandwidthRequest *
+       billing__metering__v1__add_bandwidth_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__AddBandwidthRequest *)
+     protobuf_c_message_unpack (&billing__metering__v1__add_bandwidth_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__add_bandwidth_request__free_unpacked
+                     (Billing__Metering__V1__AddBandwidthRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__add_bandwidth_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__set_backup_request__init
+                     (Billing__Metering__V1__SetBackupRequest         *message)
+{
+  static const Billing__Metering__V1__SetBackupRequest init_value = BILLING__METERING__V1__SET_BACKUP_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__set_backup_request__get_packed_size
+                     (const Billing__Metering__V1__SetBackupRequest *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__set_backup_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__set_backup_request__pack
+                     (const Billing__Metering__V1__SetBackupRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__set_backup_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__set_backup_request__pack_to_buffer
+                     (const Billing__Metering__V1__SetBackupRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__set_backup_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__SetBackupRequest *
+       billing__metering__v1__set_backup_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__SetBackupRequest *)
+     protobuf_c_message_unpack (&billing__metering__v1__set_backup_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__set_backup_request__free_unpacked
+                     (Billing__Metering__V1__SetBackupRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__set_backup_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__release_resource_request__init
+                     (Billing__Metering__V1__ReleaseResourceRequest         *message)
+{
+  static const Billing__Metering__V1__ReleaseResourceRequest init_value = BILLING__METERING__V1__RELEASE_RESOURCE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__release_resource_request__get_packed_size
+                     (const Billing__Metering__V1__ReleaseResourceRequest *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__release_resource_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__release_resource_request__pack
+                     (const Billing__Metering__V1__ReleaseResourceRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__release_resource_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__release_resource_request__pack_to_buffer
+                     (const Billing__Metering__V1__ReleaseResourceRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__release_resource_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ReleaseResourceRequest *
+       billing__metering__v1__release_resource_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ReleaseResourceRequest *)
+     protobuf_c_message_unpack (&billing__metering__v1__release_resource_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__release_resource_request__free_unpacked
+                     (Billing__Metering__V1__ReleaseResourceRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__release_resource_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__resources_reply__init
+                     (Billing__Metering__V1__ResourcesReply         *message)
+{
+  static const Billing__Metering__V1__ResourcesReply init_value = BILLING__METERING__V1__RESOURCES_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__resources_reply__get_packed_size
+                     (const Billing__Metering__V1__ResourcesReply *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__resources_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__resources_reply__pack
+                     (const Billing__Metering__V1__ResourcesReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__resources_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__resources_reply__pack_to_buffer
+                     (const Billing__Metering__V1__ResourcesReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__resources_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ResourcesReply *
+       billing__metering__v1__resources_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ResourcesReply *)
+     protobuf_c_message_unpack (&billing__metering__v1__resources_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__resources_reply__free_unpacked
+                     (Billing__Metering__V1__ResourcesReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__resources_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__list_resources_request__init
+                     (Billing__Metering__V1__ListResourcesRequest         *message)
+{
+  static const Billing__Metering__V1__ListResourcesRequest init_value = BILLING__METERING__V1__LIST_RESOURCES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__list_resources_request__get_packed_size
+                     (const Billing__Metering__V1__ListResourcesRequest *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_resources_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__list_resources_request__pack
+                     (const Billing__Metering__V1__ListResourcesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_resources_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__list_resources_request__pack_to_buffer
+                     (const Billing__Metering__V1__ListResourcesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_resources_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ListResourcesRequest *
+       billing__metering__v1__list_resources_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ListResourcesRequest *)
+     protobuf_c_message_unpack (&billing__metering__v1__list_resources_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__list_resources_request__free_unpacked
+                     (Billing__Metering__V1__ListResourcesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__list_resources_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__list_resources_reply__init
+                     (Billing__Metering__V1__ListResourcesReply         *message)
+{
+  static const Billing__Metering__V1__ListResourcesReply init_value = BILLING__METERING__V1__LIST_RESOURCES_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__list_resources_reply__get_packed_size
+                     (const Billing__Metering__V1__ListResourcesReply *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_resources_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__list_resources_reply__pack
+                     (const Billing__Metering__V1__ListResourcesReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_resources_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__list_resources_reply__pack_to_buffer
+                     (const Billing__Metering__V1__ListResourcesReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_resources_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ListResourcesReply *
+       billing__metering__v1__list_resources_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ListResourcesReply *)
+     protobuf_c_message_unpack (&billing__metering__v1__list_resources_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__list_resources_reply__free_unpacked
+                     (Billing__Metering__V1__ListResourcesReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__list_resources_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__list_accruing_request__init
+                     (Billing__Metering__V1__ListAccruingRequest         *message)
+{
+  static const Billing__Metering__V1__ListAccruingRequest init_value = BILLING__METERING__V1__LIST_ACCRUING_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__list_accruing_request__get_packed_size
+                     (const Billing__Metering__V1__ListAccruingRequest *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_accruing_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__list_accruing_request__pack
+                     (const Billing__Metering__V1__ListAccruingRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_accruing_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__list_accruing_request__pack_to_buffer
+                     (const Billing__Metering__V1__ListAccruingRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_accruing_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ListAccruingRequest *
+       billing__metering__v1__list_accruing_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ListAccruingRequest *)
+     protobuf_c_message_unpack (&billing__metering__v1__list_accruing_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__list_accruing_request__free_unpacked
+                     (Billing__Metering__V1__ListAccruingRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__list_accruing_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__accruing__init
+                     (Billing__Metering__V1__Accruing         *message)
+{
+  static const Billing__Metering__V1__Accruing init_value = BILLING__METERING__V1__ACCRUING__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__accruing__get_packed_size
+                     (const Billing__Metering__V1__Accruing *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__accruing__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__accruing__pack
+                     (const Billing__Metering__V1__Accruing *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__accruing__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__accruing__pack_to_buffer
+                     (const Billing__Metering__V1__Accruing *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__accruing__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__Accruing *
+       billing__metering__v1__accruing__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__Accruing *)
+     protobuf_c_message_unpack (&billing__metering__v1__accruing__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__accruing__free_unpacked
+                     (Billing__Metering__V1__Accruing *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__accruing__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__list_accruing_reply__init
+                     (Billing__Metering__V1__ListAccruingReply         *message)
+{
+  static const Billing__Metering__V1__ListAccruingReply init_value = BILLING__METERING__V1__LIST_ACCRUING_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__list_accruing_reply__get_packed_size
+                     (const Billing__Metering__V1__ListAccruingReply *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_accruing_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__list_accruing_reply__pack
+                     (const Billing__Metering__V1__ListAccruingReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_accruing_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__list_accruing_reply__pack_to_buffer
+                     (const Billing__Metering__V1__ListAccruingReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_accruing_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ListAccruingReply *
+       billing__metering__v1__list_accruing_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ListAccruingReply *)
+     protobuf_c_message_unpack (&billing__metering__v1__list_accruing_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__list_accruing_reply__free_unpacked
+                     (Billing__Metering__V1__ListAccruingReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__list_accruing_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__list_billed_request__init
+                     (Billing__Metering__V1__ListBilledRequest         *message)
+{
+  static const Billing__Metering__V1__ListBilledRequest init_value = BILLING__METERING__V1__LIST_BILLED_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__list_billed_request__get_packed_size
+                     (const Billing__Metering__V1__ListBilledRequest *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_billed_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__list_billed_request__pack
+                     (const Billing__Metering__V1__ListBilledRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_billed_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__list_billed_request__pack_to_buffer
+                     (const Billing__Metering__V1__ListBilledRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_billed_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ListBilledRequest *
+       billing__metering__v1__list_billed_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ListBilledRequest *)
+     protobuf_c_message_unpack (&billing__metering__v1__list_billed_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__list_billed_request__free_unpacked
+                     (Billing__Metering__V1__ListBilledRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__list_billed_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__billed__init
+                     (Billing__Metering__V1__Billed         *message)
+{
+  static const Billing__Metering__V1__Billed init_value = BILLING__METERING__V1__BILLED__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__billed__get_packed_size
+                     (const Billing__Metering__V1__Billed *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__billed__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__billed__pack
+                     (const Billing__Metering__V1__Billed *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__billed__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__billed__pack_to_buffer
+                     (const Billing__Metering__V1__Billed *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__billed__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__Billed *
+       billing__metering__v1__billed__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__Billed *)
+     protobuf_c_message_unpack (&billing__metering__v1__billed__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__billed__free_unpacked
+                     (Billing__Metering__V1__Billed *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__billed__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__list_billed_reply__init
+                     (Billing__Metering__V1__ListBilledReply         *message)
+{
+  static const Billing__Metering__V1__ListBilledReply init_value = BILLING__METERING__V1__LIST_BILLED_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__list_billed_reply__get_packed_size
+                     (const Billing__Metering__V1__ListBilledReply *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_billed_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__list_billed_reply__pack
+                     (const Billing__Metering__V1__ListBilledReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_billed_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__list_billed_reply__pack_to_buffer
+                     (const Billing__Metering__V1__ListBilledReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_billed_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ListBilledReply *
+       billing__metering__v1__list_billed_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ListBilledReply *)
+     protobuf_c_message_unpack (&billing__metering__v1__list_billed_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__list_billed_reply__free_unpacked
+                     (Billing__Metering__V1__ListBilledReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__list_billed_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__list_due_request__init
+                     (Billing__Metering__V1__ListDueRequest         *message)
+{
+  static const Billing__Metering__V1__ListDueRequest init_value = BILLING__METERING__V1__LIST_DUE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__list_due_request__get_packed_size
+                     (const Billing__Metering__V1__ListDueRequest *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_due_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__list_due_request__pack
+                     (const Billing__Metering__V1__ListDueRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_due_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__list_due_request__pack_to_buffer
+                     (const Billing__Metering__V1__ListDueRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_due_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ListDueRequest *
+       billing__metering__v1__list_due_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ListDueRequest *)
+     protobuf_c_message_unpack (&billing__metering__v1__list_due_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__list_due_request__free_unpacked
+                     (Billing__Metering__V1__ListDueRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__list_due_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__due_group__init
+                     (Billing__Metering__V1__DueGroup         *message)
+{
+  static const Billing__Metering__V1__DueGroup init_value = BILLING__METERING__V1__DUE_GROUP__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__due_group__get_packed_size
+                     (const Billing__Metering__V1__DueGroup *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__due_group__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__due_group__pack
+                     (const Billing__Metering__V1__DueGroup *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__due_group__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__due_group__pack_to_buffer
+                     (const Billing__Metering__V1__DueGroup *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__due_group__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__DueGroup *
+       billing__metering__v1__due_group__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__DueGroup *)
+     protobuf_c_message_unpack (&billing__metering__v1__due_group__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__due_group__free_unpacked
+                     (Billing__Metering__V1__DueGroup *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__due_group__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__list_due_reply__init
+                     (Billing__Metering__V1__ListDueReply         *message)
+{
+  static const Billing__Metering__V1__ListDueReply init_value = BILLING__METERING__V1__LIST_DUE_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__list_due_reply__get_packed_size
+                     (const Billing__Metering__V1__ListDueReply *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_due_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__list_due_reply__pack
+                     (const Billing__Metering__V1__ListDueReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_due_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__list_due_reply__pack_to_buffer
+                     (const Billing__Metering__V1__ListDueReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_due_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ListDueReply *
+       billing__metering__v1__list_due_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ListDueReply *)
+     protobuf_c_message_unpack (&billing__metering__v1__list_due_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__list_due_reply__free_unpacked
+                     (Billing__Metering__V1__ListDueReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__list_due_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__note_renewal_attempt_request__init
+                     (Billing__Metering__V1__NoteRenewalAttemptRequest         *message)
+{
+  static const Billing__Metering__V1__NoteRenewalAttemptRequest init_value = BILLING__METERING__V1__NOTE_RENEWAL_ATTEMPT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__note_renewal_attempt_request__get_packed_size
+                     (const Billing__Metering__V1__NoteRenewalAttemptRequest *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__note_renewal_attempt_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__note_renewal_attempt_request__pack
+                     (const Billing__Metering__V1__NoteRenewalAttemptRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__note_renewal_attempt_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__note_renewal_attempt_request__pack_to_buffer
+                     (const Billing__Metering__V1__NoteRenewalAttemptRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__note_renewal_attempt_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__NoteRenewalAttemptRequest *
+       billing__metering__v1__note_renewal_attempt_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__NoteRenewalAttemptRequest *)
+     protobuf_c_message_unpack (&billing__metering__v1__note_renewal_attempt_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__note_renewal_attempt_request__free_unpacked
+                     (Billing__Metering__V1__NoteRenewalAttemptRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__note_renewal_attempt_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   billing__metering__v1__cut_request__init
                      (Billing__Metering__V1__CutRequest         *message)
 {
@@ -1318,7 +2353,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__instance__descriptor =
   (ProtobufCMessageInit) billing__metering__v1__instance__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__metering__v1__instance_group__field_descriptors[21] =
+static const ProtobufCFieldDescriptor billing__metering__v1__instance_group__field_descriptors[32] =
 {
   {
     "group_id",
@@ -1572,23 +2607,166 @@ static const ProtobufCFieldDescriptor billing__metering__v1__instance_group__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "overdue_at",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__InstanceGroup, overdue_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expired_at",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__InstanceGroup, expired_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "release_at",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__InstanceGroup, release_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "auto_renewal",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__InstanceGroup, auto_renewal),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "auto_renewal_months",
+    26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__InstanceGroup, auto_renewal_months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pending_renewals",
+    27,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Metering__V1__InstanceGroup, n_pending_renewals),
+    offsetof(Billing__Metering__V1__InstanceGroup, pending_renewals),
+    &billing__metering__v1__term__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "paid_through",
+    28,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__InstanceGroup, paid_through),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nominal_start",
+    29,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__InstanceGroup, nominal_start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nominal_months",
+    30,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__InstanceGroup, nominal_months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "renewal_attempt_at",
+    31,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__InstanceGroup, renewal_attempt_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "months",
+    32,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__InstanceGroup, months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__metering__v1__instance_group__field_indices_by_name[] = {
   1,   /* field[1] = account_id */
   14,   /* field[14] = anchor */
+  24,   /* field[24] = auto_renewal */
+  25,   /* field[25] = auto_renewal_months */
   8,   /* field[8] = billing_method */
   9,   /* field[9] = billing_unit */
   11,   /* field[11] = created_at */
+  22,   /* field[22] = expired_at */
   0,   /* field[0] = group_id */
   6,   /* field[6] = instances */
   18,   /* field[18] = locked_by */
   19,   /* field[19] = members */
+  31,   /* field[31] = months */
   2,   /* field[2] = name */
   5,   /* field[5] = network */
+  29,   /* field[29] = nominal_months */
+  28,   /* field[28] = nominal_start */
   17,   /* field[17] = order_id */
+  21,   /* field[21] = overdue_at */
+  27,   /* field[27] = paid_through */
+  26,   /* field[26] = pending_renewals */
   4,   /* field[4] = region */
+  23,   /* field[23] = release_at */
   13,   /* field[13] = release_cause */
   12,   /* field[12] = released_at */
+  30,   /* field[30] = renewal_attempt_at */
   10,   /* field[10] = requested_at */
   3,   /* field[3] = specification */
   7,   /* field[7] = status */
@@ -1599,7 +2777,7 @@ static const unsigned billing__metering__v1__instance_group__field_indices_by_na
 static const ProtobufCIntRange billing__metering__v1__instance_group__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 21 }
+  { 0, 32 }
 };
 const ProtobufCMessageDescriptor billing__metering__v1__instance_group__descriptor =
 {
@@ -1609,14 +2787,14 @@ const ProtobufCMessageDescriptor billing__metering__v1__instance_group__descript
   "Billing__Metering__V1__InstanceGroup",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__InstanceGroup),
-  21,
+  32,
   billing__metering__v1__instance_group__field_descriptors,
   billing__metering__v1__instance_group__field_indices_by_name,
   1,  billing__metering__v1__instance_group__number_ranges,
   (ProtobufCMessageInit) billing__metering__v1__instance_group__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__metering__v1__term__field_descriptors[4] =
+static const ProtobufCFieldDescriptor billing__metering__v1__term__field_descriptors[6] =
 {
   {
     "order_id",
@@ -1666,8 +2844,34 @@ static const ProtobufCFieldDescriptor billing__metering__v1__term__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "auto_renewal",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Term, auto_renewal),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "auto_renewal_months",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Term, auto_renewal_months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__metering__v1__term__field_indices_by_name[] = {
+  4,   /* field[4] = auto_renewal */
+  5,   /* field[5] = auto_renewal_months */
   2,   /* field[2] = end */
   3,   /* field[3] = months */
   0,   /* field[0] = order_id */
@@ -1676,7 +2880,7 @@ static const unsigned billing__metering__v1__term__field_indices_by_name[] = {
 static const ProtobufCIntRange billing__metering__v1__term__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor billing__metering__v1__term__descriptor =
 {
@@ -1686,11 +2890,75 @@ const ProtobufCMessageDescriptor billing__metering__v1__term__descriptor =
   "Billing__Metering__V1__Term",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__Term),
-  4,
+  6,
   billing__metering__v1__term__field_descriptors,
   billing__metering__v1__term__field_indices_by_name,
   1,  billing__metering__v1__term__number_ranges,
   (ProtobufCMessageInit) billing__metering__v1__term__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__set_auto_renewal_request__field_descriptors[3] =
+{
+  {
+    "group_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__SetAutoRenewalRequest, group_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "enabled",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__SetAutoRenewalRequest, enabled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "months",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__SetAutoRenewalRequest, months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__set_auto_renewal_request__field_indices_by_name[] = {
+  1,   /* field[1] = enabled */
+  0,   /* field[0] = group_id */
+  2,   /* field[2] = months */
+};
+static const ProtobufCIntRange billing__metering__v1__set_auto_renewal_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__set_auto_renewal_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.SetAutoRenewalRequest",
+  "SetAutoRenewalRequest",
+  "Billing__Metering__V1__SetAutoRenewalRequest",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__SetAutoRenewalRequest),
+  3,
+  billing__metering__v1__set_auto_renewal_request__field_descriptors,
+  billing__metering__v1__set_auto_renewal_request__field_indices_by_name,
+  1,  billing__metering__v1__set_auto_renewal_request__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__set_auto_renewal_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor billing__metering__v1__create_group_request__field_descriptors[9] =
@@ -2359,7 +3627,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__list_groups_reply__descr
   (ProtobufCMessageInit) billing__metering__v1__list_groups_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__metering__v1__lock_group_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor billing__metering__v1__lock_group_request__field_descriptors[4] =
 {
   {
     "step",
@@ -2397,16 +3665,29 @@ static const ProtobufCFieldDescriptor billing__metering__v1__lock_group_request_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "or_expired",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__LockGroupRequest, or_expired),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__metering__v1__lock_group_request__field_indices_by_name[] = {
   2,   /* field[2] = billing_method */
   1,   /* field[1] = group_id */
+  3,   /* field[3] = or_expired */
   0,   /* field[0] = step */
 };
 static const ProtobufCIntRange billing__metering__v1__lock_group_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor billing__metering__v1__lock_group_request__descriptor =
 {
@@ -2416,7 +3697,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__lock_group_request__desc
   "Billing__Metering__V1__LockGroupRequest",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__LockGroupRequest),
-  3,
+  4,
   billing__metering__v1__lock_group_request__field_descriptors,
   billing__metering__v1__lock_group_request__field_indices_by_name,
   1,  billing__metering__v1__lock_group_request__number_ranges,
@@ -2551,7 +3832,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__end_group_request__descr
   (ProtobufCMessageInit) billing__metering__v1__end_group_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__metering__v1__release_group_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor billing__metering__v1__release_group_request__field_descriptors[4] =
 {
   {
     "step",
@@ -2577,15 +3858,41 @@ static const ProtobufCFieldDescriptor billing__metering__v1__release_group_reque
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "status",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ReleaseGroupRequest, status),
+    &billing__metering__v1__group_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "since",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ReleaseGroupRequest, since),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__metering__v1__release_group_request__field_indices_by_name[] = {
   1,   /* field[1] = group_id */
+  3,   /* field[3] = since */
+  2,   /* field[2] = status */
   0,   /* field[0] = step */
 };
 static const ProtobufCIntRange billing__metering__v1__release_group_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor billing__metering__v1__release_group_request__descriptor =
 {
@@ -2595,11 +3902,1549 @@ const ProtobufCMessageDescriptor billing__metering__v1__release_group_request__d
   "Billing__Metering__V1__ReleaseGroupRequest",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__ReleaseGroupRequest),
-  2,
+  4,
   billing__metering__v1__release_group_request__field_descriptors,
   billing__metering__v1__release_group_request__field_indices_by_name,
   1,  billing__metering__v1__release_group_request__number_ranges,
   (ProtobufCMessageInit) billing__metering__v1__release_group_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__extend_group_request__field_descriptors[4] =
+{
+  {
+    "step",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ExtendGroupRequest, step),
+    &billing__common__v1__saga_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "group_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ExtendGroupRequest, group_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "term",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ExtendGroupRequest, term),
+    &billing__metering__v1__term__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "automatic",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ExtendGroupRequest, automatic),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__extend_group_request__field_indices_by_name[] = {
+  3,   /* field[3] = automatic */
+  1,   /* field[1] = group_id */
+  0,   /* field[0] = step */
+  2,   /* field[2] = term */
+};
+static const ProtobufCIntRange billing__metering__v1__extend_group_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__extend_group_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ExtendGroupRequest",
+  "ExtendGroupRequest",
+  "Billing__Metering__V1__ExtendGroupRequest",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ExtendGroupRequest),
+  4,
+  billing__metering__v1__extend_group_request__field_descriptors,
+  billing__metering__v1__extend_group_request__field_indices_by_name,
+  1,  billing__metering__v1__extend_group_request__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__extend_group_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__drop_renewal_request__field_descriptors[3] =
+{
+  {
+    "step",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__DropRenewalRequest, step),
+    &billing__common__v1__saga_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "group_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__DropRenewalRequest, group_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "order_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__DropRenewalRequest, order_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__drop_renewal_request__field_indices_by_name[] = {
+  1,   /* field[1] = group_id */
+  2,   /* field[2] = order_id */
+  0,   /* field[0] = step */
+};
+static const ProtobufCIntRange billing__metering__v1__drop_renewal_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__drop_renewal_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.DropRenewalRequest",
+  "DropRenewalRequest",
+  "Billing__Metering__V1__DropRenewalRequest",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__DropRenewalRequest),
+  3,
+  billing__metering__v1__drop_renewal_request__field_descriptors,
+  billing__metering__v1__drop_renewal_request__field_indices_by_name,
+  1,  billing__metering__v1__drop_renewal_request__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__drop_renewal_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__resume_account_request__field_descriptors[2] =
+{
+  {
+    "step",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ResumeAccountRequest, step),
+    &billing__common__v1__saga_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ResumeAccountRequest, at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__resume_account_request__field_indices_by_name[] = {
+  1,   /* field[1] = at */
+  0,   /* field[0] = step */
+};
+static const ProtobufCIntRange billing__metering__v1__resume_account_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__resume_account_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ResumeAccountRequest",
+  "ResumeAccountRequest",
+  "Billing__Metering__V1__ResumeAccountRequest",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ResumeAccountRequest),
+  2,
+  billing__metering__v1__resume_account_request__field_descriptors,
+  billing__metering__v1__resume_account_request__field_indices_by_name,
+  1,  billing__metering__v1__resume_account_request__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__resume_account_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__resume_account_reply__field_descriptors[2] =
+{
+  {
+    "group_ids",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Billing__Metering__V1__ResumeAccountReply, n_group_ids),
+    offsetof(Billing__Metering__V1__ResumeAccountReply, group_ids),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resource_ids",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Billing__Metering__V1__ResumeAccountReply, n_resource_ids),
+    offsetof(Billing__Metering__V1__ResumeAccountReply, resource_ids),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__resume_account_reply__field_indices_by_name[] = {
+  0,   /* field[0] = group_ids */
+  1,   /* field[1] = resource_ids */
+};
+static const ProtobufCIntRange billing__metering__v1__resume_account_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__resume_account_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ResumeAccountReply",
+  "ResumeAccountReply",
+  "Billing__Metering__V1__ResumeAccountReply",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ResumeAccountReply),
+  2,
+  billing__metering__v1__resume_account_reply__field_descriptors,
+  billing__metering__v1__resume_account_reply__field_indices_by_name,
+  1,  billing__metering__v1__resume_account_reply__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__resume_account_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__resource__field_descriptors[10] =
+{
+  {
+    "resource_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Resource, resource_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "account_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Resource, account_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kind",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Resource, kind),
+    &billing__metering__v1__resource_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "region",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Resource, region),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "network",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Resource, network),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quantity",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Resource, quantity),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Resource, status),
+    &billing__metering__v1__resource_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_at",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Resource, created_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "released_at",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Resource, released_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "overdue_at",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Resource, overdue_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__resource__field_indices_by_name[] = {
+  1,   /* field[1] = account_id */
+  7,   /* field[7] = created_at */
+  2,   /* field[2] = kind */
+  4,   /* field[4] = network */
+  9,   /* field[9] = overdue_at */
+  5,   /* field[5] = quantity */
+  3,   /* field[3] = region */
+  8,   /* field[8] = released_at */
+  0,   /* field[0] = resource_id */
+  6,   /* field[6] = status */
+};
+static const ProtobufCIntRange billing__metering__v1__resource__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__resource__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.Resource",
+  "Resource",
+  "Billing__Metering__V1__Resource",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__Resource),
+  10,
+  billing__metering__v1__resource__field_descriptors,
+  billing__metering__v1__resource__field_indices_by_name,
+  1,  billing__metering__v1__resource__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__resource__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__enable_internet_request__field_descriptors[2] =
+{
+  {
+    "network",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__EnableInternetRequest, network),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "region",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__EnableInternetRequest, region),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__enable_internet_request__field_indices_by_name[] = {
+  0,   /* field[0] = network */
+  1,   /* field[1] = region */
+};
+static const ProtobufCIntRange billing__metering__v1__enable_internet_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__enable_internet_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.EnableInternetRequest",
+  "EnableInternetRequest",
+  "Billing__Metering__V1__EnableInternetRequest",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__EnableInternetRequest),
+  2,
+  billing__metering__v1__enable_internet_request__field_descriptors,
+  billing__metering__v1__enable_internet_request__field_indices_by_name,
+  1,  billing__metering__v1__enable_internet_request__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__enable_internet_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__add_bandwidth_request__field_descriptors[3] =
+{
+  {
+    "network",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__AddBandwidthRequest, network),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "region",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__AddBandwidthRequest, region),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mbps",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__AddBandwidthRequest, mbps),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__add_bandwidth_request__field_indices_by_name[] = {
+  2,   /* field[2] = mbps */
+  0,   /* field[0] = network */
+  1,   /* field[1] = region */
+};
+static const ProtobufCIntRange billing__metering__v1__add_bandwidth_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__add_bandwidth_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.AddBandwidthRequest",
+  "AddBandwidthRequest",
+  "Billing__Metering__V1__AddBandwidthRequest",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__AddBandwidthRequest),
+  3,
+  billing__metering__v1__add_bandwidth_request__field_descriptors,
+  billing__metering__v1__add_bandwidth_request__field_indices_by_name,
+  1,  billing__metering__v1__add_bandwidth_request__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__add_bandwidth_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__set_backup_request__field_descriptors[2] =
+{
+  {
+    "region",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__SetBackupRequest, region),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "gib",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__SetBackupRequest, gib),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__set_backup_request__field_indices_by_name[] = {
+  1,   /* field[1] = gib */
+  0,   /* field[0] = region */
+};
+static const ProtobufCIntRange billing__metering__v1__set_backup_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__set_backup_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.SetBackupRequest",
+  "SetBackupRequest",
+  "Billing__Metering__V1__SetBackupRequest",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__SetBackupRequest),
+  2,
+  billing__metering__v1__set_backup_request__field_descriptors,
+  billing__metering__v1__set_backup_request__field_indices_by_name,
+  1,  billing__metering__v1__set_backup_request__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__set_backup_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__release_resource_request__field_descriptors[1] =
+{
+  {
+    "resource_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ReleaseResourceRequest, resource_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__release_resource_request__field_indices_by_name[] = {
+  0,   /* field[0] = resource_id */
+};
+static const ProtobufCIntRange billing__metering__v1__release_resource_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__release_resource_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ReleaseResourceRequest",
+  "ReleaseResourceRequest",
+  "Billing__Metering__V1__ReleaseResourceRequest",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ReleaseResourceRequest),
+  1,
+  billing__metering__v1__release_resource_request__field_descriptors,
+  billing__metering__v1__release_resource_request__field_indices_by_name,
+  1,  billing__metering__v1__release_resource_request__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__release_resource_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__resources_reply__field_descriptors[1] =
+{
+  {
+    "resources",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Metering__V1__ResourcesReply, n_resources),
+    offsetof(Billing__Metering__V1__ResourcesReply, resources),
+    &billing__metering__v1__resource__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__resources_reply__field_indices_by_name[] = {
+  0,   /* field[0] = resources */
+};
+static const ProtobufCIntRange billing__metering__v1__resources_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__resources_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ResourcesReply",
+  "ResourcesReply",
+  "Billing__Metering__V1__ResourcesReply",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ResourcesReply),
+  1,
+  billing__metering__v1__resources_reply__field_descriptors,
+  billing__metering__v1__resources_reply__field_indices_by_name,
+  1,  billing__metering__v1__resources_reply__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__resources_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__list_resources_request__field_descriptors[4] =
+{
+  {
+    "statuses",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Billing__Metering__V1__ListResourcesRequest, n_statuses),
+    offsetof(Billing__Metering__V1__ListResourcesRequest, statuses),
+    &billing__metering__v1__resource_status__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "network",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListResourcesRequest, network),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cursor",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListResourcesRequest, cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListResourcesRequest, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__list_resources_request__field_indices_by_name[] = {
+  2,   /* field[2] = cursor */
+  3,   /* field[3] = limit */
+  1,   /* field[1] = network */
+  0,   /* field[0] = statuses */
+};
+static const ProtobufCIntRange billing__metering__v1__list_resources_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__list_resources_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ListResourcesRequest",
+  "ListResourcesRequest",
+  "Billing__Metering__V1__ListResourcesRequest",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ListResourcesRequest),
+  4,
+  billing__metering__v1__list_resources_request__field_descriptors,
+  billing__metering__v1__list_resources_request__field_indices_by_name,
+  1,  billing__metering__v1__list_resources_request__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__list_resources_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__list_resources_reply__field_descriptors[2] =
+{
+  {
+    "resources",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Metering__V1__ListResourcesReply, n_resources),
+    offsetof(Billing__Metering__V1__ListResourcesReply, resources),
+    &billing__metering__v1__resource__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_cursor",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListResourcesReply, next_cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__list_resources_reply__field_indices_by_name[] = {
+  1,   /* field[1] = next_cursor */
+  0,   /* field[0] = resources */
+};
+static const ProtobufCIntRange billing__metering__v1__list_resources_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__list_resources_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ListResourcesReply",
+  "ListResourcesReply",
+  "Billing__Metering__V1__ListResourcesReply",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ListResourcesReply),
+  2,
+  billing__metering__v1__list_resources_reply__field_descriptors,
+  billing__metering__v1__list_resources_reply__field_indices_by_name,
+  1,  billing__metering__v1__list_resources_reply__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__list_resources_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__list_accruing_request__field_descriptors[2] =
+{
+  {
+    "cursor",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListAccruingRequest, cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListAccruingRequest, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__list_accruing_request__field_indices_by_name[] = {
+  0,   /* field[0] = cursor */
+  1,   /* field[1] = limit */
+};
+static const ProtobufCIntRange billing__metering__v1__list_accruing_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__list_accruing_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ListAccruingRequest",
+  "ListAccruingRequest",
+  "Billing__Metering__V1__ListAccruingRequest",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ListAccruingRequest),
+  2,
+  billing__metering__v1__list_accruing_request__field_descriptors,
+  billing__metering__v1__list_accruing_request__field_indices_by_name,
+  1,  billing__metering__v1__list_accruing_request__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__list_accruing_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__accruing__field_descriptors[12] =
+{
+  {
+    "resource_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Accruing, resource_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "item",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Accruing, item),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "specification",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Accruing, specification),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "region",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Accruing, region),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "network",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Accruing, network),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "instances",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Accruing, instances),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quantity",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Accruing, quantity),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "since",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Accruing, since),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "until",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Accruing, until),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "billing_unit",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Accruing, billing_unit),
+    &billing__common__v1__billing_unit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Accruing, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hour_micros",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Accruing, hour_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__accruing__field_indices_by_name[] = {
+  9,   /* field[9] = billing_unit */
+  11,   /* field[11] = hour_micros */
+  5,   /* field[5] = instances */
+  1,   /* field[1] = item */
+  10,   /* field[10] = name */
+  4,   /* field[4] = network */
+  6,   /* field[6] = quantity */
+  3,   /* field[3] = region */
+  0,   /* field[0] = resource_id */
+  7,   /* field[7] = since */
+  2,   /* field[2] = specification */
+  8,   /* field[8] = until */
+};
+static const ProtobufCIntRange billing__metering__v1__accruing__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 12 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__accruing__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.Accruing",
+  "Accruing",
+  "Billing__Metering__V1__Accruing",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__Accruing),
+  12,
+  billing__metering__v1__accruing__field_descriptors,
+  billing__metering__v1__accruing__field_indices_by_name,
+  1,  billing__metering__v1__accruing__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__accruing__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__list_accruing_reply__field_descriptors[2] =
+{
+  {
+    "accruing",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Metering__V1__ListAccruingReply, n_accruing),
+    offsetof(Billing__Metering__V1__ListAccruingReply, accruing),
+    &billing__metering__v1__accruing__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_cursor",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListAccruingReply, next_cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__list_accruing_reply__field_indices_by_name[] = {
+  0,   /* field[0] = accruing */
+  1,   /* field[1] = next_cursor */
+};
+static const ProtobufCIntRange billing__metering__v1__list_accruing_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__list_accruing_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ListAccruingReply",
+  "ListAccruingReply",
+  "Billing__Metering__V1__ListAccruingReply",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ListAccruingReply),
+  2,
+  billing__metering__v1__list_accruing_reply__field_descriptors,
+  billing__metering__v1__list_accruing_reply__field_indices_by_name,
+  1,  billing__metering__v1__list_accruing_reply__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__list_accruing_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__list_billed_request__field_descriptors[3] =
+{
+  {
+    "after_account",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListBilledRequest, after_account),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "partition_from",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListBilledRequest, partition_from),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "partition_to",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListBilledRequest, partition_to),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__list_billed_request__field_indices_by_name[] = {
+  0,   /* field[0] = after_account */
+  1,   /* field[1] = partition_from */
+  2,   /* field[2] = partition_to */
+};
+static const ProtobufCIntRange billing__metering__v1__list_billed_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__list_billed_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ListBilledRequest",
+  "ListBilledRequest",
+  "Billing__Metering__V1__ListBilledRequest",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ListBilledRequest),
+  3,
+  billing__metering__v1__list_billed_request__field_descriptors,
+  billing__metering__v1__list_billed_request__field_indices_by_name,
+  1,  billing__metering__v1__list_billed_request__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__list_billed_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__billed__field_descriptors[10] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Billed, account_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Billed, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "specification",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Billed, specification),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "region",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Billed, region),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "instances",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Billed, instances),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "billing_method",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Billed, billing_method),
+    &billing__common__v1__billing_method__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "paid_through",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Billed, paid_through),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "months",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Billed, months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "item",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Billed, item),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quantity",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__Billed, quantity),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__billed__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  5,   /* field[5] = billing_method */
+  1,   /* field[1] = id */
+  4,   /* field[4] = instances */
+  8,   /* field[8] = item */
+  7,   /* field[7] = months */
+  6,   /* field[6] = paid_through */
+  9,   /* field[9] = quantity */
+  3,   /* field[3] = region */
+  2,   /* field[2] = specification */
+};
+static const ProtobufCIntRange billing__metering__v1__billed__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__billed__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.Billed",
+  "Billed",
+  "Billing__Metering__V1__Billed",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__Billed),
+  10,
+  billing__metering__v1__billed__field_descriptors,
+  billing__metering__v1__billed__field_indices_by_name,
+  1,  billing__metering__v1__billed__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__billed__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__list_billed_reply__field_descriptors[3] =
+{
+  {
+    "things",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Metering__V1__ListBilledReply, n_things),
+    offsetof(Billing__Metering__V1__ListBilledReply, things),
+    &billing__metering__v1__billed__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_account",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListBilledReply, next_account),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_partition",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListBilledReply, next_partition),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__list_billed_reply__field_indices_by_name[] = {
+  1,   /* field[1] = next_account */
+  2,   /* field[2] = next_partition */
+  0,   /* field[0] = things */
+};
+static const ProtobufCIntRange billing__metering__v1__list_billed_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__list_billed_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ListBilledReply",
+  "ListBilledReply",
+  "Billing__Metering__V1__ListBilledReply",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ListBilledReply),
+  3,
+  billing__metering__v1__list_billed_reply__field_descriptors,
+  billing__metering__v1__list_billed_reply__field_indices_by_name,
+  1,  billing__metering__v1__list_billed_reply__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__list_billed_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__list_due_request__field_descriptors[3] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListDueRequest, kind),
+    &billing__metering__v1__due_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "through",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListDueRequest, through),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListDueRequest, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__list_due_request__field_indices_by_name[] = {
+  0,   /* field[0] = kind */
+  2,   /* field[2] = limit */
+  1,   /* field[1] = through */
+};
+static const ProtobufCIntRange billing__metering__v1__list_due_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__list_due_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ListDueRequest",
+  "ListDueRequest",
+  "Billing__Metering__V1__ListDueRequest",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ListDueRequest),
+  3,
+  billing__metering__v1__list_due_request__field_descriptors,
+  billing__metering__v1__list_due_request__field_indices_by_name,
+  1,  billing__metering__v1__list_due_request__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__list_due_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__due_group__field_descriptors[2] =
+{
+  {
+    "group",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__DueGroup, group),
+    &billing__metering__v1__instance_group__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "due_at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__DueGroup, due_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__due_group__field_indices_by_name[] = {
+  1,   /* field[1] = due_at */
+  0,   /* field[0] = group */
+};
+static const ProtobufCIntRange billing__metering__v1__due_group__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__due_group__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.DueGroup",
+  "DueGroup",
+  "Billing__Metering__V1__DueGroup",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__DueGroup),
+  2,
+  billing__metering__v1__due_group__field_descriptors,
+  billing__metering__v1__due_group__field_indices_by_name,
+  1,  billing__metering__v1__due_group__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__due_group__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__list_due_reply__field_descriptors[1] =
+{
+  {
+    "groups",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Metering__V1__ListDueReply, n_groups),
+    offsetof(Billing__Metering__V1__ListDueReply, groups),
+    &billing__metering__v1__due_group__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__list_due_reply__field_indices_by_name[] = {
+  0,   /* field[0] = groups */
+};
+static const ProtobufCIntRange billing__metering__v1__list_due_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__list_due_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ListDueReply",
+  "ListDueReply",
+  "Billing__Metering__V1__ListDueReply",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ListDueReply),
+  1,
+  billing__metering__v1__list_due_reply__field_descriptors,
+  billing__metering__v1__list_due_reply__field_indices_by_name,
+  1,  billing__metering__v1__list_due_reply__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__list_due_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__note_renewal_attempt_request__field_descriptors[2] =
+{
+  {
+    "group_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__NoteRenewalAttemptRequest, group_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempt_at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__NoteRenewalAttemptRequest, attempt_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__note_renewal_attempt_request__field_indices_by_name[] = {
+  1,   /* field[1] = attempt_at */
+  0,   /* field[0] = group_id */
+};
+static const ProtobufCIntRange billing__metering__v1__note_renewal_attempt_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__note_renewal_attempt_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.NoteRenewalAttemptRequest",
+  "NoteRenewalAttemptRequest",
+  "Billing__Metering__V1__NoteRenewalAttemptRequest",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__NoteRenewalAttemptRequest),
+  2,
+  billing__metering__v1__note_renewal_attempt_request__field_descriptors,
+  billing__metering__v1__note_renewal_attempt_request__field_indices_by_name,
+  1,  billing__metering__v1__note_renewal_attempt_request__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__note_renewal_attempt_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor billing__metering__v1__cut_request__field_descriptors[4] =
@@ -2870,7 +5715,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__next_due_request__descri
   (ProtobufCMessageInit) billing__metering__v1__next_due_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__metering__v1__next_due_reply__field_descriptors[2] =
+static const ProtobufCFieldDescriptor billing__metering__v1__next_due_reply__field_descriptors[4] =
 {
   {
     "cut_at",
@@ -2896,15 +5741,41 @@ static const ProtobufCFieldDescriptor billing__metering__v1__next_due_reply__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "release_at",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__NextDueReply, release_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "auto_renewal_at",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__NextDueReply, auto_renewal_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__metering__v1__next_due_reply__field_indices_by_name[] = {
+  3,   /* field[3] = auto_renewal_at */
   0,   /* field[0] = cut_at */
   1,   /* field[1] = expiry_at */
+  2,   /* field[2] = release_at */
 };
 static const ProtobufCIntRange billing__metering__v1__next_due_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor billing__metering__v1__next_due_reply__descriptor =
 {
@@ -2914,7 +5785,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__next_due_reply__descript
   "Billing__Metering__V1__NextDueReply",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__NextDueReply),
-  2,
+  4,
   billing__metering__v1__next_due_reply__field_descriptors,
   billing__metering__v1__next_due_reply__field_indices_by_name,
   1,  billing__metering__v1__next_due_reply__number_ranges,
@@ -3067,7 +5938,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__audit_timelines_request_
   (ProtobufCMessageInit) billing__metering__v1__audit_timelines_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__metering__v1__billed_segment__field_descriptors[6] =
+static const ProtobufCFieldDescriptor billing__metering__v1__billed_segment__field_descriptors[7] =
 {
   {
     "account_id",
@@ -3141,6 +6012,18 @@ static const ProtobufCFieldDescriptor billing__metering__v1__billed_segment__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "resource_id",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__BilledSegment, resource_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__metering__v1__billed_segment__field_indices_by_name[] = {
   0,   /* field[0] = account_id */
@@ -3148,12 +6031,13 @@ static const unsigned billing__metering__v1__billed_segment__field_indices_by_na
   2,   /* field[2] = billing_method */
   1,   /* field[1] = group_id */
   5,   /* field[5] = order_id */
+  6,   /* field[6] = resource_id */
   3,   /* field[3] = start */
 };
 static const ProtobufCIntRange billing__metering__v1__billed_segment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor billing__metering__v1__billed_segment__descriptor =
 {
@@ -3163,7 +6047,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__billed_segment__descript
   "Billing__Metering__V1__BilledSegment",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__BilledSegment),
-  6,
+  7,
   billing__metering__v1__billed_segment__field_descriptors,
   billing__metering__v1__billed_segment__field_indices_by_name,
   1,  billing__metering__v1__billed_segment__number_ranges,
@@ -3409,5 +6293,101 @@ const ProtobufCEnumDescriptor billing__metering__v1__power_state__descriptor =
   billing__metering__v1__power_state__enum_values_by_name,
   1,
   billing__metering__v1__power_state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue billing__metering__v1__resource_kind__enum_values_by_number[5] =
+{
+  { "RESOURCE_KIND_UNSPECIFIED", "BILLING__METERING__V1__RESOURCE_KIND__RESOURCE_KIND_UNSPECIFIED", 0 },
+  { "RESOURCE_KIND_NAT_GATEWAY", "BILLING__METERING__V1__RESOURCE_KIND__RESOURCE_KIND_NAT_GATEWAY", 1 },
+  { "RESOURCE_KIND_EIP", "BILLING__METERING__V1__RESOURCE_KIND__RESOURCE_KIND_EIP", 2 },
+  { "RESOURCE_KIND_SHARED_BANDWIDTH", "BILLING__METERING__V1__RESOURCE_KIND__RESOURCE_KIND_SHARED_BANDWIDTH", 3 },
+  { "RESOURCE_KIND_OSS", "BILLING__METERING__V1__RESOURCE_KIND__RESOURCE_KIND_OSS", 4 },
+};
+static const ProtobufCIntRange billing__metering__v1__resource_kind__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex billing__metering__v1__resource_kind__enum_values_by_name[5] =
+{
+  { "RESOURCE_KIND_EIP", 2 },
+  { "RESOURCE_KIND_NAT_GATEWAY", 1 },
+  { "RESOURCE_KIND_OSS", 4 },
+  { "RESOURCE_KIND_SHARED_BANDWIDTH", 3 },
+  { "RESOURCE_KIND_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor billing__metering__v1__resource_kind__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ResourceKind",
+  "ResourceKind",
+  "Billing__Metering__V1__ResourceKind",
+  "billing.metering.v1",
+  5,
+  billing__metering__v1__resource_kind__enum_values_by_number,
+  5,
+  billing__metering__v1__resource_kind__enum_values_by_name,
+  1,
+  billing__metering__v1__resource_kind__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue billing__metering__v1__resource_status__enum_values_by_number[4] =
+{
+  { "RESOURCE_STATUS_UNSPECIFIED", "BILLING__METERING__V1__RESOURCE_STATUS__RESOURCE_STATUS_UNSPECIFIED", 0 },
+  { "RESOURCE_STATUS_ACTIVE", "BILLING__METERING__V1__RESOURCE_STATUS__RESOURCE_STATUS_ACTIVE", 1 },
+  { "RESOURCE_STATUS_OVERDUE", "BILLING__METERING__V1__RESOURCE_STATUS__RESOURCE_STATUS_OVERDUE", 2 },
+  { "RESOURCE_STATUS_RELEASED", "BILLING__METERING__V1__RESOURCE_STATUS__RESOURCE_STATUS_RELEASED", 3 },
+};
+static const ProtobufCIntRange billing__metering__v1__resource_status__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex billing__metering__v1__resource_status__enum_values_by_name[4] =
+{
+  { "RESOURCE_STATUS_ACTIVE", 1 },
+  { "RESOURCE_STATUS_OVERDUE", 2 },
+  { "RESOURCE_STATUS_RELEASED", 3 },
+  { "RESOURCE_STATUS_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor billing__metering__v1__resource_status__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ResourceStatus",
+  "ResourceStatus",
+  "Billing__Metering__V1__ResourceStatus",
+  "billing.metering.v1",
+  4,
+  billing__metering__v1__resource_status__enum_values_by_number,
+  4,
+  billing__metering__v1__resource_status__enum_values_by_name,
+  1,
+  billing__metering__v1__resource_status__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue billing__metering__v1__due_kind__enum_values_by_number[3] =
+{
+  { "DUE_KIND_UNSPECIFIED", "BILLING__METERING__V1__DUE_KIND__DUE_KIND_UNSPECIFIED", 0 },
+  { "DUE_KIND_RELEASE", "BILLING__METERING__V1__DUE_KIND__DUE_KIND_RELEASE", 1 },
+  { "DUE_KIND_AUTO_RENEWAL", "BILLING__METERING__V1__DUE_KIND__DUE_KIND_AUTO_RENEWAL", 2 },
+};
+static const ProtobufCIntRange billing__metering__v1__due_kind__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex billing__metering__v1__due_kind__enum_values_by_name[3] =
+{
+  { "DUE_KIND_AUTO_RENEWAL", 2 },
+  { "DUE_KIND_RELEASE", 1 },
+  { "DUE_KIND_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor billing__metering__v1__due_kind__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.DueKind",
+  "DueKind",
+  "Billing__Metering__V1__DueKind",
+  "billing.metering.v1",
+  3,
+  billing__metering__v1__due_kind__enum_values_by_number,
+  3,
+  billing__metering__v1__due_kind__enum_values_by_name,
+  1,
+  billing__metering__v1__due_kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

@@ -367,6 +367,456 @@ void   billing__order__v1__top_up_reply__free_unpacked
   assert(message->base.descriptor == &billing__order__v1__top_up_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   billing__order__v1__adjust_request__init
+                     (Billing__Order__V1__AdjustRequest         *message)
+{
+  static const Billing__Order__V1__AdjustRequest init_value = BILLING__ORDER__V1__ADJUST_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__adjust_request__get_packed_size
+                     (const Billing__Order__V1__AdjustRequest *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__adjust_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__adjust_request__pack
+                     (const Billing__Order__V1__AdjustRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__adjust_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__adjust_request__pack_to_buffer
+                     (const Billing__Order__V1__AdjustRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__adjust_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__AdjustRequest *
+       billing__order__v1__adjust_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__AdjustRequest *)
+     protobuf_c_message_unpack (&billing__order__v1__adjust_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__adjust_request__free_unpacked
+                     (Billing__Order__V1__AdjustRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__adjust_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__adjust_reply__init
+                     (Billing__Order__V1__AdjustReply         *message)
+{
+  static const Billing__Order__V1__AdjustReply init_value = BILLING__ORDER__V1__ADJUST_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__adjust_reply__get_packed_size
+                     (const Billing__Order__V1__AdjustReply *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__adjust_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__adjust_reply__pack
+                     (const Billing__Order__V1__AdjustReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__adjust_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__adjust_reply__pack_to_buffer
+                     (const Billing__Order__V1__AdjustReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__adjust_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__AdjustReply *
+       billing__order__v1__adjust_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__AdjustReply *)
+     protobuf_c_message_unpack (&billing__order__v1__adjust_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__adjust_reply__free_unpacked
+                     (Billing__Order__V1__AdjustReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__adjust_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__notice__init
+                     (Billing__Order__V1__Notice         *message)
+{
+  static const Billing__Order__V1__Notice init_value = BILLING__ORDER__V1__NOTICE__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__notice__get_packed_size
+                     (const Billing__Order__V1__Notice *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__notice__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__notice__pack
+                     (const Billing__Order__V1__Notice *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__notice__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__notice__pack_to_buffer
+                     (const Billing__Order__V1__Notice *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__notice__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__Notice *
+       billing__order__v1__notice__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__Notice *)
+     protobuf_c_message_unpack (&billing__order__v1__notice__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__notice__free_unpacked
+                     (Billing__Order__V1__Notice *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__notice__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__list_notices_request__init
+                     (Billing__Order__V1__ListNoticesRequest         *message)
+{
+  static const Billing__Order__V1__ListNoticesRequest init_value = BILLING__ORDER__V1__LIST_NOTICES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__list_notices_request__get_packed_size
+                     (const Billing__Order__V1__ListNoticesRequest *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_notices_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__list_notices_request__pack
+                     (const Billing__Order__V1__ListNoticesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_notices_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__list_notices_request__pack_to_buffer
+                     (const Billing__Order__V1__ListNoticesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_notices_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__ListNoticesRequest *
+       billing__order__v1__list_notices_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__ListNoticesRequest *)
+     protobuf_c_message_unpack (&billing__order__v1__list_notices_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__list_notices_request__free_unpacked
+                     (Billing__Order__V1__ListNoticesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__list_notices_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__list_notices_reply__init
+                     (Billing__Order__V1__ListNoticesReply         *message)
+{
+  static const Billing__Order__V1__ListNoticesReply init_value = BILLING__ORDER__V1__LIST_NOTICES_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__list_notices_reply__get_packed_size
+                     (const Billing__Order__V1__ListNoticesReply *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_notices_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__list_notices_reply__pack
+                     (const Billing__Order__V1__ListNoticesReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_notices_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__list_notices_reply__pack_to_buffer
+                     (const Billing__Order__V1__ListNoticesReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_notices_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__ListNoticesReply *
+       billing__order__v1__list_notices_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__ListNoticesReply *)
+     protobuf_c_message_unpack (&billing__order__v1__list_notices_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__list_notices_reply__free_unpacked
+                     (Billing__Order__V1__ListNoticesReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__list_notices_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__coupon__init
+                     (Billing__Order__V1__Coupon         *message)
+{
+  static const Billing__Order__V1__Coupon init_value = BILLING__ORDER__V1__COUPON__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__coupon__get_packed_size
+                     (const Billing__Order__V1__Coupon *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__coupon__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__coupon__pack
+                     (const Billing__Order__V1__Coupon *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__coupon__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__coupon__pack_to_buffer
+                     (const Billing__Order__V1__Coupon *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__coupon__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__Coupon *
+       billing__order__v1__coupon__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__Coupon *)
+     protobuf_c_message_unpack (&billing__order__v1__coupon__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__coupon__free_unpacked
+                     (Billing__Order__V1__Coupon *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__coupon__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__grant_coupon_request__init
+                     (Billing__Order__V1__GrantCouponRequest         *message)
+{
+  static const Billing__Order__V1__GrantCouponRequest init_value = BILLING__ORDER__V1__GRANT_COUPON_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__grant_coupon_request__get_packed_size
+                     (const Billing__Order__V1__GrantCouponRequest *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__grant_coupon_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__grant_coupon_request__pack
+                     (const Billing__Order__V1__GrantCouponRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__grant_coupon_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__grant_coupon_request__pack_to_buffer
+                     (const Billing__Order__V1__GrantCouponRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__grant_coupon_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__GrantCouponRequest *
+       billing__order__v1__grant_coupon_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__GrantCouponRequest *)
+     protobuf_c_message_unpack (&billing__order__v1__grant_coupon_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__grant_coupon_request__free_unpacked
+                     (Billing__Order__V1__GrantCouponRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__grant_coupon_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__grant_coupon_reply__init
+                     (Billing__Order__V1__GrantCouponReply         *message)
+{
+  static const Billing__Order__V1__GrantCouponReply init_value = BILLING__ORDER__V1__GRANT_COUPON_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__grant_coupon_reply__get_packed_size
+                     (const Billing__Order__V1__GrantCouponReply *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__grant_coupon_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__grant_coupon_reply__pack
+                     (const Billing__Order__V1__GrantCouponReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__grant_coupon_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__grant_coupon_reply__pack_to_buffer
+                     (const Billing__Order__V1__GrantCouponReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__grant_coupon_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__GrantCouponReply *
+       billing__order__v1__grant_coupon_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__GrantCouponReply *)
+     protobuf_c_message_unpack (&billing__order__v1__grant_coupon_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__grant_coupon_reply__free_unpacked
+                     (Billing__Order__V1__GrantCouponReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__grant_coupon_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__list_coupons_request__init
+                     (Billing__Order__V1__ListCouponsRequest         *message)
+{
+  static const Billing__Order__V1__ListCouponsRequest init_value = BILLING__ORDER__V1__LIST_COUPONS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__list_coupons_request__get_packed_size
+                     (const Billing__Order__V1__ListCouponsRequest *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_coupons_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__list_coupons_request__pack
+                     (const Billing__Order__V1__ListCouponsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_coupons_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__list_coupons_request__pack_to_buffer
+                     (const Billing__Order__V1__ListCouponsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_coupons_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__ListCouponsRequest *
+       billing__order__v1__list_coupons_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__ListCouponsRequest *)
+     protobuf_c_message_unpack (&billing__order__v1__list_coupons_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__list_coupons_request__free_unpacked
+                     (Billing__Order__V1__ListCouponsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__list_coupons_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__list_coupons_reply__init
+                     (Billing__Order__V1__ListCouponsReply         *message)
+{
+  static const Billing__Order__V1__ListCouponsReply init_value = BILLING__ORDER__V1__LIST_COUPONS_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__list_coupons_reply__get_packed_size
+                     (const Billing__Order__V1__ListCouponsReply *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_coupons_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__list_coupons_reply__pack
+                     (const Billing__Order__V1__ListCouponsReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_coupons_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__list_coupons_reply__pack_to_buffer
+                     (const Billing__Order__V1__ListCouponsReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_coupons_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__ListCouponsReply *
+       billing__order__v1__list_coupons_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__ListCouponsReply *)
+     protobuf_c_message_unpack (&billing__order__v1__list_coupons_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__list_coupons_reply__free_unpacked
+                     (Billing__Order__V1__ListCouponsReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__list_coupons_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   billing__order__v1__ledger_entry__init
                      (Billing__Order__V1__LedgerEntry         *message)
 {
@@ -907,6 +1357,51 @@ void   billing__order__v1__order__free_unpacked
   assert(message->base.descriptor == &billing__order__v1__order__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   billing__order__v1__renewal_basis__init
+                     (Billing__Order__V1__RenewalBasis         *message)
+{
+  static const Billing__Order__V1__RenewalBasis init_value = BILLING__ORDER__V1__RENEWAL_BASIS__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__renewal_basis__get_packed_size
+                     (const Billing__Order__V1__RenewalBasis *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__renewal_basis__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__renewal_basis__pack
+                     (const Billing__Order__V1__RenewalBasis *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__renewal_basis__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__renewal_basis__pack_to_buffer
+                     (const Billing__Order__V1__RenewalBasis *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__renewal_basis__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__RenewalBasis *
+       billing__order__v1__renewal_basis__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__RenewalBasis *)
+     protobuf_c_message_unpack (&billing__order__v1__renewal_basis__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__renewal_basis__free_unpacked
+                     (Billing__Order__V1__RenewalBasis *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__renewal_basis__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   billing__order__v1__place_order_request__init
                      (Billing__Order__V1__PlaceOrderRequest         *message)
 {
@@ -1355,6 +1850,276 @@ void   billing__order__v1__next_due_reply__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &billing__order__v1__next_due_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__close_months_request__init
+                     (Billing__Order__V1__CloseMonthsRequest         *message)
+{
+  static const Billing__Order__V1__CloseMonthsRequest init_value = BILLING__ORDER__V1__CLOSE_MONTHS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__close_months_request__get_packed_size
+                     (const Billing__Order__V1__CloseMonthsRequest *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__close_months_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__close_months_request__pack
+                     (const Billing__Order__V1__CloseMonthsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__close_months_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__close_months_request__pack_to_buffer
+                     (const Billing__Order__V1__CloseMonthsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__close_months_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__CloseMonthsRequest *
+       billing__order__v1__close_months_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__CloseMonthsRequest *)
+     protobuf_c_message_unpack (&billing__order__v1__close_months_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__close_months_request__free_unpacked
+                     (Billing__Order__V1__CloseMonthsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__close_months_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__close_months_reply__init
+                     (Billing__Order__V1__CloseMonthsReply         *message)
+{
+  static const Billing__Order__V1__CloseMonthsReply init_value = BILLING__ORDER__V1__CLOSE_MONTHS_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__close_months_reply__get_packed_size
+                     (const Billing__Order__V1__CloseMonthsReply *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__close_months_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__close_months_reply__pack
+                     (const Billing__Order__V1__CloseMonthsReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__close_months_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__close_months_reply__pack_to_buffer
+                     (const Billing__Order__V1__CloseMonthsReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__close_months_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__CloseMonthsReply *
+       billing__order__v1__close_months_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__CloseMonthsReply *)
+     protobuf_c_message_unpack (&billing__order__v1__close_months_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__close_months_reply__free_unpacked
+                     (Billing__Order__V1__CloseMonthsReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__close_months_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__record_notices_request__init
+                     (Billing__Order__V1__RecordNoticesRequest         *message)
+{
+  static const Billing__Order__V1__RecordNoticesRequest init_value = BILLING__ORDER__V1__RECORD_NOTICES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__record_notices_request__get_packed_size
+                     (const Billing__Order__V1__RecordNoticesRequest *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__record_notices_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__record_notices_request__pack
+                     (const Billing__Order__V1__RecordNoticesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__record_notices_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__record_notices_request__pack_to_buffer
+                     (const Billing__Order__V1__RecordNoticesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__record_notices_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__RecordNoticesRequest *
+       billing__order__v1__record_notices_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__RecordNoticesRequest *)
+     protobuf_c_message_unpack (&billing__order__v1__record_notices_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__record_notices_request__free_unpacked
+                     (Billing__Order__V1__RecordNoticesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__record_notices_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__record_notices_reply__init
+                     (Billing__Order__V1__RecordNoticesReply         *message)
+{
+  static const Billing__Order__V1__RecordNoticesReply init_value = BILLING__ORDER__V1__RECORD_NOTICES_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__record_notices_reply__get_packed_size
+                     (const Billing__Order__V1__RecordNoticesReply *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__record_notices_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__record_notices_reply__pack
+                     (const Billing__Order__V1__RecordNoticesReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__record_notices_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__record_notices_reply__pack_to_buffer
+                     (const Billing__Order__V1__RecordNoticesReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__record_notices_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__RecordNoticesReply *
+       billing__order__v1__record_notices_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__RecordNoticesReply *)
+     protobuf_c_message_unpack (&billing__order__v1__record_notices_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__record_notices_reply__free_unpacked
+                     (Billing__Order__V1__RecordNoticesReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__record_notices_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__claim_overdue_request__init
+                     (Billing__Order__V1__ClaimOverdueRequest         *message)
+{
+  static const Billing__Order__V1__ClaimOverdueRequest init_value = BILLING__ORDER__V1__CLAIM_OVERDUE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__claim_overdue_request__get_packed_size
+                     (const Billing__Order__V1__ClaimOverdueRequest *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__claim_overdue_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__claim_overdue_request__pack
+                     (const Billing__Order__V1__ClaimOverdueRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__claim_overdue_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__claim_overdue_request__pack_to_buffer
+                     (const Billing__Order__V1__ClaimOverdueRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__claim_overdue_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__ClaimOverdueRequest *
+       billing__order__v1__claim_overdue_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__ClaimOverdueRequest *)
+     protobuf_c_message_unpack (&billing__order__v1__claim_overdue_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__claim_overdue_request__free_unpacked
+                     (Billing__Order__V1__ClaimOverdueRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__claim_overdue_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__auto_renew_request__init
+                     (Billing__Order__V1__AutoRenewRequest         *message)
+{
+  static const Billing__Order__V1__AutoRenewRequest init_value = BILLING__ORDER__V1__AUTO_RENEW_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__auto_renew_request__get_packed_size
+                     (const Billing__Order__V1__AutoRenewRequest *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__auto_renew_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__auto_renew_request__pack
+                     (const Billing__Order__V1__AutoRenewRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__auto_renew_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__auto_renew_request__pack_to_buffer
+                     (const Billing__Order__V1__AutoRenewRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__auto_renew_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__AutoRenewRequest *
+       billing__order__v1__auto_renew_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__AutoRenewRequest *)
+     protobuf_c_message_unpack (&billing__order__v1__auto_renew_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__auto_renew_request__free_unpacked
+                     (Billing__Order__V1__AutoRenewRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__auto_renew_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   billing__order__v1__pay_order_request__init
@@ -1942,6 +2707,141 @@ void   billing__order__v1__bill_line__free_unpacked
   assert(message->base.descriptor == &billing__order__v1__bill_line__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   billing__order__v1__get_line_request__init
+                     (Billing__Order__V1__GetLineRequest         *message)
+{
+  static const Billing__Order__V1__GetLineRequest init_value = BILLING__ORDER__V1__GET_LINE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__get_line_request__get_packed_size
+                     (const Billing__Order__V1__GetLineRequest *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__get_line_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__get_line_request__pack
+                     (const Billing__Order__V1__GetLineRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__get_line_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__get_line_request__pack_to_buffer
+                     (const Billing__Order__V1__GetLineRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__get_line_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__GetLineRequest *
+       billing__order__v1__get_line_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__GetLineRequest *)
+     protobuf_c_message_unpack (&billing__order__v1__get_line_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__get_line_request__free_unpacked
+                     (Billing__Order__V1__GetLineRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__get_line_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__line_payment__init
+                     (Billing__Order__V1__LinePayment         *message)
+{
+  static const Billing__Order__V1__LinePayment init_value = BILLING__ORDER__V1__LINE_PAYMENT__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__line_payment__get_packed_size
+                     (const Billing__Order__V1__LinePayment *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__line_payment__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__line_payment__pack
+                     (const Billing__Order__V1__LinePayment *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__line_payment__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__line_payment__pack_to_buffer
+                     (const Billing__Order__V1__LinePayment *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__line_payment__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__LinePayment *
+       billing__order__v1__line_payment__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__LinePayment *)
+     protobuf_c_message_unpack (&billing__order__v1__line_payment__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__line_payment__free_unpacked
+                     (Billing__Order__V1__LinePayment *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__line_payment__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__line_details__init
+                     (Billing__Order__V1__LineDetails         *message)
+{
+  static const Billing__Order__V1__LineDetails init_value = BILLING__ORDER__V1__LINE_DETAILS__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__line_details__get_packed_size
+                     (const Billing__Order__V1__LineDetails *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__line_details__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__line_details__pack
+                     (const Billing__Order__V1__LineDetails *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__line_details__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__line_details__pack_to_buffer
+                     (const Billing__Order__V1__LineDetails *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__line_details__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__LineDetails *
+       billing__order__v1__line_details__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__LineDetails *)
+     protobuf_c_message_unpack (&billing__order__v1__line_details__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__line_details__free_unpacked
+                     (Billing__Order__V1__LineDetails *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__line_details__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   billing__order__v1__list_bill_reply__init
                      (Billing__Order__V1__ListBillReply         *message)
 {
@@ -2212,7 +3112,7 @@ void   billing__order__v1__audit_coverage_reply__free_unpacked
   assert(message->base.descriptor == &billing__order__v1__audit_coverage_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor billing__order__v1__account__field_descriptors[9] =
+static const ProtobufCFieldDescriptor billing__order__v1__account__field_descriptors[11] =
 {
   {
     "account_id",
@@ -2322,22 +3222,48 @@ static const ProtobufCFieldDescriptor billing__order__v1__account__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "overdue_at",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Account, overdue_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "coupon_micros",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Account, coupon_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__account__field_indices_by_name[] = {
   0,   /* field[0] = account_id */
   5,   /* field[5] = available_credit_micros */
   3,   /* field[3] = balance_micros */
+  10,   /* field[10] = coupon_micros */
   8,   /* field[8] = last_at */
   1,   /* field[1] = name */
   2,   /* field[2] = opened_at */
   4,   /* field[4] = outstanding_micros */
   6,   /* field[6] = overdue */
+  9,   /* field[9] = overdue_at */
   7,   /* field[7] = unpaid_orders */
 };
 static const ProtobufCIntRange billing__order__v1__account__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__account__descriptor =
 {
@@ -2347,7 +3273,7 @@ const ProtobufCMessageDescriptor billing__order__v1__account__descriptor =
   "Billing__Order__V1__Account",
   "billing.order.v1",
   sizeof(Billing__Order__V1__Account),
-  9,
+  11,
   billing__order__v1__account__field_descriptors,
   billing__order__v1__account__field_indices_by_name,
   1,  billing__order__v1__account__number_ranges,
@@ -2550,7 +3476,7 @@ const ProtobufCMessageDescriptor billing__order__v1__list_accounts_reply__descri
   (ProtobufCMessageInit) billing__order__v1__list_accounts_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__top_up_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor billing__order__v1__top_up_request__field_descriptors[3] =
 {
   {
     "amount_micros",
@@ -2576,15 +3502,28 @@ static const ProtobufCFieldDescriptor billing__order__v1__top_up_request__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "step",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__TopUpRequest, step),
+    &billing__common__v1__saga_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__top_up_request__field_indices_by_name[] = {
   0,   /* field[0] = amount_micros */
   1,   /* field[1] = reference */
+  2,   /* field[2] = step */
 };
 static const ProtobufCIntRange billing__order__v1__top_up_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__top_up_request__descriptor =
 {
@@ -2594,14 +3533,14 @@ const ProtobufCMessageDescriptor billing__order__v1__top_up_request__descriptor 
   "Billing__Order__V1__TopUpRequest",
   "billing.order.v1",
   sizeof(Billing__Order__V1__TopUpRequest),
-  2,
+  3,
   billing__order__v1__top_up_request__field_descriptors,
   billing__order__v1__top_up_request__field_indices_by_name,
   1,  billing__order__v1__top_up_request__number_ranges,
   (ProtobufCMessageInit) billing__order__v1__top_up_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__top_up_reply__field_descriptors[3] =
+static const ProtobufCFieldDescriptor billing__order__v1__top_up_reply__field_descriptors[4] =
 {
   {
     "account",
@@ -2639,16 +3578,29 @@ static const ProtobufCFieldDescriptor billing__order__v1__top_up_reply__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "recovered",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__TopUpReply, recovered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__top_up_reply__field_indices_by_name[] = {
   0,   /* field[0] = account */
   1,   /* field[1] = payment */
+  3,   /* field[3] = recovered */
   2,   /* field[2] = settled_micros */
 };
 static const ProtobufCIntRange billing__order__v1__top_up_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__top_up_reply__descriptor =
 {
@@ -2658,11 +3610,859 @@ const ProtobufCMessageDescriptor billing__order__v1__top_up_reply__descriptor =
   "Billing__Order__V1__TopUpReply",
   "billing.order.v1",
   sizeof(Billing__Order__V1__TopUpReply),
-  3,
+  4,
   billing__order__v1__top_up_reply__field_descriptors,
   billing__order__v1__top_up_reply__field_indices_by_name,
   1,  billing__order__v1__top_up_reply__number_ranges,
   (ProtobufCMessageInit) billing__order__v1__top_up_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__adjust_request__field_descriptors[3] =
+{
+  {
+    "amount_micros",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AdjustRequest, amount_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AdjustRequest, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "step",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AdjustRequest, step),
+    &billing__common__v1__saga_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__adjust_request__field_indices_by_name[] = {
+  0,   /* field[0] = amount_micros */
+  1,   /* field[1] = reason */
+  2,   /* field[2] = step */
+};
+static const ProtobufCIntRange billing__order__v1__adjust_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__adjust_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.AdjustRequest",
+  "AdjustRequest",
+  "Billing__Order__V1__AdjustRequest",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__AdjustRequest),
+  3,
+  billing__order__v1__adjust_request__field_descriptors,
+  billing__order__v1__adjust_request__field_indices_by_name,
+  1,  billing__order__v1__adjust_request__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__adjust_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__adjust_reply__field_descriptors[5] =
+{
+  {
+    "account",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AdjustReply, account),
+    &billing__order__v1__account__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "adjustment_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AdjustReply, adjustment_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "line_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AdjustReply, line_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "settled_micros",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AdjustReply, settled_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recovered",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AdjustReply, recovered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__adjust_reply__field_indices_by_name[] = {
+  0,   /* field[0] = account */
+  1,   /* field[1] = adjustment_id */
+  2,   /* field[2] = line_id */
+  4,   /* field[4] = recovered */
+  3,   /* field[3] = settled_micros */
+};
+static const ProtobufCIntRange billing__order__v1__adjust_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__adjust_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.AdjustReply",
+  "AdjustReply",
+  "Billing__Order__V1__AdjustReply",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__AdjustReply),
+  5,
+  billing__order__v1__adjust_reply__field_descriptors,
+  billing__order__v1__adjust_reply__field_indices_by_name,
+  1,  billing__order__v1__adjust_reply__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__adjust_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__notice__field_descriptors[6] =
+{
+  {
+    "sequence",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Notice, sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Notice, at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kind",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Notice, kind),
+    &billing__order__v1__notice_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "amount_micros",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Notice, amount_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "group_id",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Notice, group_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "release_at",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Notice, release_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__notice__field_indices_by_name[] = {
+  3,   /* field[3] = amount_micros */
+  1,   /* field[1] = at */
+  4,   /* field[4] = group_id */
+  2,   /* field[2] = kind */
+  5,   /* field[5] = release_at */
+  0,   /* field[0] = sequence */
+};
+static const ProtobufCIntRange billing__order__v1__notice__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__notice__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.Notice",
+  "Notice",
+  "Billing__Order__V1__Notice",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__Notice),
+  6,
+  billing__order__v1__notice__field_descriptors,
+  billing__order__v1__notice__field_indices_by_name,
+  1,  billing__order__v1__notice__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__notice__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__list_notices_request__field_descriptors[2] =
+{
+  {
+    "after_sequence",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListNoticesRequest, after_sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListNoticesRequest, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__list_notices_request__field_indices_by_name[] = {
+  0,   /* field[0] = after_sequence */
+  1,   /* field[1] = limit */
+};
+static const ProtobufCIntRange billing__order__v1__list_notices_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__list_notices_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.ListNoticesRequest",
+  "ListNoticesRequest",
+  "Billing__Order__V1__ListNoticesRequest",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__ListNoticesRequest),
+  2,
+  billing__order__v1__list_notices_request__field_descriptors,
+  billing__order__v1__list_notices_request__field_indices_by_name,
+  1,  billing__order__v1__list_notices_request__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__list_notices_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__list_notices_reply__field_descriptors[2] =
+{
+  {
+    "notices",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Order__V1__ListNoticesReply, n_notices),
+    offsetof(Billing__Order__V1__ListNoticesReply, notices),
+    &billing__order__v1__notice__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_sequence",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListNoticesReply, next_sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__list_notices_reply__field_indices_by_name[] = {
+  1,   /* field[1] = next_sequence */
+  0,   /* field[0] = notices */
+};
+static const ProtobufCIntRange billing__order__v1__list_notices_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__list_notices_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.ListNoticesReply",
+  "ListNoticesReply",
+  "Billing__Order__V1__ListNoticesReply",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__ListNoticesReply),
+  2,
+  billing__order__v1__list_notices_reply__field_descriptors,
+  billing__order__v1__list_notices_reply__field_indices_by_name,
+  1,  billing__order__v1__list_notices_reply__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__list_notices_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__coupon__field_descriptors[11] =
+{
+  {
+    "coupon_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Coupon, coupon_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "account_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Coupon, account_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "amount_micros",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Coupon, amount_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "remaining_micros",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Coupon, remaining_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "minimum_order_micros",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Coupon, minimum_order_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "effective_at",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Coupon, effective_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expires_at",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Coupon, expires_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "products",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Billing__Order__V1__Coupon, n_products),
+    offsetof(Billing__Order__V1__Coupon, products),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "billing_methods",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Billing__Order__V1__Coupon, n_billing_methods),
+    offsetof(Billing__Order__V1__Coupon, billing_methods),
+    &billing__common__v1__billing_method__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "granted_at",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Coupon, granted_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Coupon, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__coupon__field_indices_by_name[] = {
+  1,   /* field[1] = account_id */
+  2,   /* field[2] = amount_micros */
+  8,   /* field[8] = billing_methods */
+  0,   /* field[0] = coupon_id */
+  5,   /* field[5] = effective_at */
+  6,   /* field[6] = expires_at */
+  9,   /* field[9] = granted_at */
+  4,   /* field[4] = minimum_order_micros */
+  10,   /* field[10] = name */
+  7,   /* field[7] = products */
+  3,   /* field[3] = remaining_micros */
+};
+static const ProtobufCIntRange billing__order__v1__coupon__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 11 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__coupon__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.Coupon",
+  "Coupon",
+  "Billing__Order__V1__Coupon",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__Coupon),
+  11,
+  billing__order__v1__coupon__field_descriptors,
+  billing__order__v1__coupon__field_indices_by_name,
+  1,  billing__order__v1__coupon__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__coupon__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__grant_coupon_request__field_descriptors[8] =
+{
+  {
+    "amount_micros",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__GrantCouponRequest, amount_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "minimum_order_micros",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__GrantCouponRequest, minimum_order_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "effective_at",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__GrantCouponRequest, effective_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expires_at",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__GrantCouponRequest, expires_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "products",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Billing__Order__V1__GrantCouponRequest, n_products),
+    offsetof(Billing__Order__V1__GrantCouponRequest, products),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "billing_methods",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Billing__Order__V1__GrantCouponRequest, n_billing_methods),
+    offsetof(Billing__Order__V1__GrantCouponRequest, billing_methods),
+    &billing__common__v1__billing_method__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__GrantCouponRequest, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "step",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__GrantCouponRequest, step),
+    &billing__common__v1__saga_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__grant_coupon_request__field_indices_by_name[] = {
+  0,   /* field[0] = amount_micros */
+  5,   /* field[5] = billing_methods */
+  2,   /* field[2] = effective_at */
+  3,   /* field[3] = expires_at */
+  1,   /* field[1] = minimum_order_micros */
+  6,   /* field[6] = name */
+  4,   /* field[4] = products */
+  7,   /* field[7] = step */
+};
+static const ProtobufCIntRange billing__order__v1__grant_coupon_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__grant_coupon_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.GrantCouponRequest",
+  "GrantCouponRequest",
+  "Billing__Order__V1__GrantCouponRequest",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__GrantCouponRequest),
+  8,
+  billing__order__v1__grant_coupon_request__field_descriptors,
+  billing__order__v1__grant_coupon_request__field_indices_by_name,
+  1,  billing__order__v1__grant_coupon_request__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__grant_coupon_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__grant_coupon_reply__field_descriptors[4] =
+{
+  {
+    "coupon",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__GrantCouponReply, coupon),
+    &billing__order__v1__coupon__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "account",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__GrantCouponReply, account),
+    &billing__order__v1__account__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "settled_micros",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__GrantCouponReply, settled_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recovered",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__GrantCouponReply, recovered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__grant_coupon_reply__field_indices_by_name[] = {
+  1,   /* field[1] = account */
+  0,   /* field[0] = coupon */
+  3,   /* field[3] = recovered */
+  2,   /* field[2] = settled_micros */
+};
+static const ProtobufCIntRange billing__order__v1__grant_coupon_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__grant_coupon_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.GrantCouponReply",
+  "GrantCouponReply",
+  "Billing__Order__V1__GrantCouponReply",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__GrantCouponReply),
+  4,
+  billing__order__v1__grant_coupon_reply__field_descriptors,
+  billing__order__v1__grant_coupon_reply__field_indices_by_name,
+  1,  billing__order__v1__grant_coupon_reply__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__grant_coupon_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__list_coupons_request__field_descriptors[3] =
+{
+  {
+    "usable",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListCouponsRequest, usable),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cursor",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListCouponsRequest, cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListCouponsRequest, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__list_coupons_request__field_indices_by_name[] = {
+  1,   /* field[1] = cursor */
+  2,   /* field[2] = limit */
+  0,   /* field[0] = usable */
+};
+static const ProtobufCIntRange billing__order__v1__list_coupons_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__list_coupons_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.ListCouponsRequest",
+  "ListCouponsRequest",
+  "Billing__Order__V1__ListCouponsRequest",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__ListCouponsRequest),
+  3,
+  billing__order__v1__list_coupons_request__field_descriptors,
+  billing__order__v1__list_coupons_request__field_indices_by_name,
+  1,  billing__order__v1__list_coupons_request__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__list_coupons_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__list_coupons_reply__field_descriptors[2] =
+{
+  {
+    "coupons",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Order__V1__ListCouponsReply, n_coupons),
+    offsetof(Billing__Order__V1__ListCouponsReply, coupons),
+    &billing__order__v1__coupon__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_cursor",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListCouponsReply, next_cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__list_coupons_reply__field_indices_by_name[] = {
+  0,   /* field[0] = coupons */
+  1,   /* field[1] = next_cursor */
+};
+static const ProtobufCIntRange billing__order__v1__list_coupons_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__list_coupons_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.ListCouponsReply",
+  "ListCouponsReply",
+  "Billing__Order__V1__ListCouponsReply",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__ListCouponsReply),
+  2,
+  billing__order__v1__list_coupons_reply__field_descriptors,
+  billing__order__v1__list_coupons_reply__field_indices_by_name,
+  1,  billing__order__v1__list_coupons_reply__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__list_coupons_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor billing__order__v1__ledger_entry__field_descriptors[2] =
@@ -2934,7 +4734,7 @@ const ProtobufCMessageDescriptor billing__order__v1__list_statement_reply__descr
   (ProtobufCMessageInit) billing__order__v1__list_statement_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__payment__field_descriptors[8] =
+static const ProtobufCFieldDescriptor billing__order__v1__payment__field_descriptors[11] =
 {
   {
     "payment_id",
@@ -3032,11 +4832,50 @@ static const ProtobufCFieldDescriptor billing__order__v1__payment__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "coupon_id",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Payment, coupon_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "coupon_micros",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Payment, coupon_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "balance_micros",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Payment, balance_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__payment__field_indices_by_name[] = {
   1,   /* field[1] = account_id */
   4,   /* field[4] = amount_micros */
+  10,   /* field[10] = balance_micros */
   7,   /* field[7] = confirmed_at */
+  8,   /* field[8] = coupon_id */
+  9,   /* field[9] = coupon_micros */
   3,   /* field[3] = order_id */
   0,   /* field[0] = payment_id */
   2,   /* field[2] = reference */
@@ -3046,7 +4885,7 @@ static const unsigned billing__order__v1__payment__field_indices_by_name[] = {
 static const ProtobufCIntRange billing__order__v1__payment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__payment__descriptor =
 {
@@ -3056,14 +4895,14 @@ const ProtobufCMessageDescriptor billing__order__v1__payment__descriptor =
   "Billing__Order__V1__Payment",
   "billing.order.v1",
   sizeof(Billing__Order__V1__Payment),
-  8,
+  11,
   billing__order__v1__payment__field_descriptors,
   billing__order__v1__payment__field_indices_by_name,
   1,  billing__order__v1__payment__number_ranges,
   (ProtobufCMessageInit) billing__order__v1__payment__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__register_payment_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor billing__order__v1__register_payment_request__field_descriptors[5] =
 {
   {
     "order_id",
@@ -3089,15 +4928,54 @@ static const ProtobufCFieldDescriptor billing__order__v1__register_payment_reque
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "coupon_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__RegisterPaymentRequest, coupon_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "without_coupon",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__RegisterPaymentRequest, without_coupon),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "balance_micros",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__RegisterPaymentRequest, balance_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__register_payment_request__field_indices_by_name[] = {
+  4,   /* field[4] = balance_micros */
+  2,   /* field[2] = coupon_id */
   0,   /* field[0] = order_id */
   1,   /* field[1] = reference */
+  3,   /* field[3] = without_coupon */
 };
 static const ProtobufCIntRange billing__order__v1__register_payment_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__register_payment_request__descriptor =
 {
@@ -3107,14 +4985,14 @@ const ProtobufCMessageDescriptor billing__order__v1__register_payment_request__d
   "Billing__Order__V1__RegisterPaymentRequest",
   "billing.order.v1",
   sizeof(Billing__Order__V1__RegisterPaymentRequest),
-  2,
+  5,
   billing__order__v1__register_payment_request__field_descriptors,
   billing__order__v1__register_payment_request__field_indices_by_name,
   1,  billing__order__v1__register_payment_request__number_ranges,
   (ProtobufCMessageInit) billing__order__v1__register_payment_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__confirm_payment_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor billing__order__v1__confirm_payment_request__field_descriptors[2] =
 {
   {
     "reference",
@@ -3128,14 +5006,27 @@ static const ProtobufCFieldDescriptor billing__order__v1__confirm_payment_reques
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "step",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ConfirmPaymentRequest, step),
+    &billing__common__v1__saga_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__confirm_payment_request__field_indices_by_name[] = {
   0,   /* field[0] = reference */
+  1,   /* field[1] = step */
 };
 static const ProtobufCIntRange billing__order__v1__confirm_payment_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__confirm_payment_request__descriptor =
 {
@@ -3145,7 +5036,7 @@ const ProtobufCMessageDescriptor billing__order__v1__confirm_payment_request__de
   "Billing__Order__V1__ConfirmPaymentRequest",
   "billing.order.v1",
   sizeof(Billing__Order__V1__ConfirmPaymentRequest),
-  1,
+  2,
   billing__order__v1__confirm_payment_request__field_descriptors,
   billing__order__v1__confirm_payment_request__field_indices_by_name,
   1,  billing__order__v1__confirm_payment_request__number_ranges,
@@ -3190,7 +5081,7 @@ const ProtobufCMessageDescriptor billing__order__v1__return_payment_request__des
   (ProtobufCMessageInit) billing__order__v1__return_payment_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__payment_reply__field_descriptors[2] =
+static const ProtobufCFieldDescriptor billing__order__v1__payment_reply__field_descriptors[3] =
 {
   {
     "payment",
@@ -3216,15 +5107,28 @@ static const ProtobufCFieldDescriptor billing__order__v1__payment_reply__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "recovered",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PaymentReply, recovered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__payment_reply__field_indices_by_name[] = {
   1,   /* field[1] = account */
   0,   /* field[0] = payment */
+  2,   /* field[2] = recovered */
 };
 static const ProtobufCIntRange billing__order__v1__payment_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__payment_reply__descriptor =
 {
@@ -3234,7 +5138,7 @@ const ProtobufCMessageDescriptor billing__order__v1__payment_reply__descriptor =
   "Billing__Order__V1__PaymentReply",
   "billing.order.v1",
   sizeof(Billing__Order__V1__PaymentReply),
-  2,
+  3,
   billing__order__v1__payment_reply__field_descriptors,
   billing__order__v1__payment_reply__field_indices_by_name,
   1,  billing__order__v1__payment_reply__number_ranges,
@@ -3369,7 +5273,7 @@ const ProtobufCMessageDescriptor billing__order__v1__list_payments_reply__descri
   (ProtobufCMessageInit) billing__order__v1__list_payments_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__order__field_descriptors[28] =
+static const ProtobufCFieldDescriptor billing__order__v1__order__field_descriptors[35] =
 {
   {
     "order_id",
@@ -3707,11 +5611,101 @@ static const ProtobufCFieldDescriptor billing__order__v1__order__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "coupon_id",
+    29,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Order, coupon_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "coupon_micros",
+    30,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Order, coupon_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "balance_micros",
+    31,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Order, balance_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "online_micros",
+    32,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Order, online_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "auto_renewal",
+    33,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Order, auto_renewal),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "auto_renewal_months",
+    34,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Order, auto_renewal_months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "automatic",
+    35,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Order, automatic),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__order__field_indices_by_name[] = {
   1,   /* field[1] = account_id */
+  32,   /* field[32] = auto_renewal */
+  33,   /* field[33] = auto_renewal_months */
+  34,   /* field[34] = automatic */
+  30,   /* field[30] = balance_micros */
   19,   /* field[19] = cancellation_cause */
   18,   /* field[18] = cancelled_at */
+  28,   /* field[28] = coupon_id */
+  29,   /* field[29] = coupon_micros */
   16,   /* field[16] = deadline_at */
   13,   /* field[13] = discount_micros */
   12,   /* field[12] = gross_micros */
@@ -3723,6 +5717,7 @@ static const unsigned billing__order__v1__order__field_indices_by_name[] = {
   8,   /* field[8] = months */
   25,   /* field[25] = name */
   26,   /* field[26] = network */
+  31,   /* field[31] = online_micros */
   0,   /* field[0] = order_id */
   17,   /* field[17] = paid_at */
   21,   /* field[21] = payment_id */
@@ -3741,7 +5736,7 @@ static const unsigned billing__order__v1__order__field_indices_by_name[] = {
 static const ProtobufCIntRange billing__order__v1__order__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 28 }
+  { 0, 35 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__order__descriptor =
 {
@@ -3751,14 +5746,78 @@ const ProtobufCMessageDescriptor billing__order__v1__order__descriptor =
   "Billing__Order__V1__Order",
   "billing.order.v1",
   sizeof(Billing__Order__V1__Order),
-  28,
+  35,
   billing__order__v1__order__field_descriptors,
   billing__order__v1__order__field_indices_by_name,
   1,  billing__order__v1__order__number_ranges,
   (ProtobufCMessageInit) billing__order__v1__order__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__place_order_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor billing__order__v1__renewal_basis__field_descriptors[3] =
+{
+  {
+    "paid_through",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__RenewalBasis, paid_through),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nominal_start",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__RenewalBasis, nominal_start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nominal_months",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__RenewalBasis, nominal_months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__renewal_basis__field_indices_by_name[] = {
+  2,   /* field[2] = nominal_months */
+  1,   /* field[1] = nominal_start */
+  0,   /* field[0] = paid_through */
+};
+static const ProtobufCIntRange billing__order__v1__renewal_basis__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__renewal_basis__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.RenewalBasis",
+  "RenewalBasis",
+  "Billing__Order__V1__RenewalBasis",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__RenewalBasis),
+  3,
+  billing__order__v1__renewal_basis__field_descriptors,
+  billing__order__v1__renewal_basis__field_indices_by_name,
+  1,  billing__order__v1__renewal_basis__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__renewal_basis__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__place_order_request__field_descriptors[7] =
 {
   {
     "kind",
@@ -3820,8 +5879,34 @@ static const ProtobufCFieldDescriptor billing__order__v1__place_order_request__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "auto_renewal",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PlaceOrderRequest, auto_renewal),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "auto_renewal_months",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PlaceOrderRequest, auto_renewal_months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__place_order_request__field_indices_by_name[] = {
+  5,   /* field[5] = auto_renewal */
+  6,   /* field[6] = auto_renewal_months */
   1,   /* field[1] = group_id */
   0,   /* field[0] = kind */
   2,   /* field[2] = name */
@@ -3831,7 +5916,7 @@ static const unsigned billing__order__v1__place_order_request__field_indices_by_
 static const ProtobufCIntRange billing__order__v1__place_order_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__place_order_request__descriptor =
 {
@@ -3841,7 +5926,7 @@ const ProtobufCMessageDescriptor billing__order__v1__place_order_request__descri
   "Billing__Order__V1__PlaceOrderRequest",
   "billing.order.v1",
   sizeof(Billing__Order__V1__PlaceOrderRequest),
-  5,
+  7,
   billing__order__v1__place_order_request__field_descriptors,
   billing__order__v1__place_order_request__field_indices_by_name,
   1,  billing__order__v1__place_order_request__number_ranges,
@@ -4217,7 +6302,7 @@ const ProtobufCMessageDescriptor billing__order__v1__next_due_request__descripto
   (ProtobufCMessageInit) billing__order__v1__next_due_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__next_due_reply__field_descriptors[1] =
+static const ProtobufCFieldDescriptor billing__order__v1__next_due_reply__field_descriptors[3] =
 {
   {
     "order_deadline_at",
@@ -4231,14 +6316,40 @@ static const ProtobufCFieldDescriptor billing__order__v1__next_due_reply__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "month_close_at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__NextDueReply, month_close_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "notice_at",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__NextDueReply, notice_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__next_due_reply__field_indices_by_name[] = {
+  1,   /* field[1] = month_close_at */
+  2,   /* field[2] = notice_at */
   0,   /* field[0] = order_deadline_at */
 };
 static const ProtobufCIntRange billing__order__v1__next_due_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__next_due_reply__descriptor =
 {
@@ -4248,14 +6359,359 @@ const ProtobufCMessageDescriptor billing__order__v1__next_due_reply__descriptor 
   "Billing__Order__V1__NextDueReply",
   "billing.order.v1",
   sizeof(Billing__Order__V1__NextDueReply),
-  1,
+  3,
   billing__order__v1__next_due_reply__field_descriptors,
   billing__order__v1__next_due_reply__field_indices_by_name,
   1,  billing__order__v1__next_due_reply__number_ranges,
   (ProtobufCMessageInit) billing__order__v1__next_due_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__pay_order_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor billing__order__v1__close_months_request__field_descriptors[1] =
+{
+  {
+    "through",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__CloseMonthsRequest, through),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__close_months_request__field_indices_by_name[] = {
+  0,   /* field[0] = through */
+};
+static const ProtobufCIntRange billing__order__v1__close_months_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__close_months_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.CloseMonthsRequest",
+  "CloseMonthsRequest",
+  "Billing__Order__V1__CloseMonthsRequest",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__CloseMonthsRequest),
+  1,
+  billing__order__v1__close_months_request__field_descriptors,
+  billing__order__v1__close_months_request__field_indices_by_name,
+  1,  billing__order__v1__close_months_request__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__close_months_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__close_months_reply__field_descriptors[3] =
+{
+  {
+    "accounts",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__CloseMonthsReply, accounts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recovered_accounts",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Billing__Order__V1__CloseMonthsReply, n_recovered_accounts),
+    offsetof(Billing__Order__V1__CloseMonthsReply, recovered_accounts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "more",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__CloseMonthsReply, more),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__close_months_reply__field_indices_by_name[] = {
+  0,   /* field[0] = accounts */
+  2,   /* field[2] = more */
+  1,   /* field[1] = recovered_accounts */
+};
+static const ProtobufCIntRange billing__order__v1__close_months_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__close_months_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.CloseMonthsReply",
+  "CloseMonthsReply",
+  "Billing__Order__V1__CloseMonthsReply",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__CloseMonthsReply),
+  3,
+  billing__order__v1__close_months_reply__field_descriptors,
+  billing__order__v1__close_months_reply__field_indices_by_name,
+  1,  billing__order__v1__close_months_reply__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__close_months_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__record_notices_request__field_descriptors[1] =
+{
+  {
+    "through",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__RecordNoticesRequest, through),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__record_notices_request__field_indices_by_name[] = {
+  0,   /* field[0] = through */
+};
+static const ProtobufCIntRange billing__order__v1__record_notices_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__record_notices_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.RecordNoticesRequest",
+  "RecordNoticesRequest",
+  "Billing__Order__V1__RecordNoticesRequest",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__RecordNoticesRequest),
+  1,
+  billing__order__v1__record_notices_request__field_descriptors,
+  billing__order__v1__record_notices_request__field_indices_by_name,
+  1,  billing__order__v1__record_notices_request__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__record_notices_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__record_notices_reply__field_descriptors[2] =
+{
+  {
+    "notices",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__RecordNoticesReply, notices),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "more",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__RecordNoticesReply, more),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__record_notices_reply__field_indices_by_name[] = {
+  1,   /* field[1] = more */
+  0,   /* field[0] = notices */
+};
+static const ProtobufCIntRange billing__order__v1__record_notices_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__record_notices_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.RecordNoticesReply",
+  "RecordNoticesReply",
+  "Billing__Order__V1__RecordNoticesReply",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__RecordNoticesReply),
+  2,
+  billing__order__v1__record_notices_reply__field_descriptors,
+  billing__order__v1__record_notices_reply__field_indices_by_name,
+  1,  billing__order__v1__record_notices_reply__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__record_notices_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__claim_overdue_request__field_descriptors[2] =
+{
+  {
+    "step",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ClaimOverdueRequest, step),
+    &billing__common__v1__saga_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "overdue_at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ClaimOverdueRequest, overdue_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__claim_overdue_request__field_indices_by_name[] = {
+  1,   /* field[1] = overdue_at */
+  0,   /* field[0] = step */
+};
+static const ProtobufCIntRange billing__order__v1__claim_overdue_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__claim_overdue_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.ClaimOverdueRequest",
+  "ClaimOverdueRequest",
+  "Billing__Order__V1__ClaimOverdueRequest",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__ClaimOverdueRequest),
+  2,
+  billing__order__v1__claim_overdue_request__field_descriptors,
+  billing__order__v1__claim_overdue_request__field_indices_by_name,
+  1,  billing__order__v1__claim_overdue_request__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__claim_overdue_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__auto_renew_request__field_descriptors[6] =
+{
+  {
+    "step",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AutoRenewRequest, step),
+    &billing__common__v1__saga_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "group_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AutoRenewRequest, group_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AutoRenewRequest, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "network",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AutoRenewRequest, network),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quote",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AutoRenewRequest, quote),
+    &billing__pricing__v1__quote_reply__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "basis",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AutoRenewRequest, basis),
+    &billing__order__v1__renewal_basis__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__auto_renew_request__field_indices_by_name[] = {
+  5,   /* field[5] = basis */
+  1,   /* field[1] = group_id */
+  2,   /* field[2] = name */
+  3,   /* field[3] = network */
+  4,   /* field[4] = quote */
+  0,   /* field[0] = step */
+};
+static const ProtobufCIntRange billing__order__v1__auto_renew_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__auto_renew_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.AutoRenewRequest",
+  "AutoRenewRequest",
+  "Billing__Order__V1__AutoRenewRequest",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__AutoRenewRequest),
+  6,
+  billing__order__v1__auto_renew_request__field_descriptors,
+  billing__order__v1__auto_renew_request__field_indices_by_name,
+  1,  billing__order__v1__auto_renew_request__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__auto_renew_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__pay_order_request__field_descriptors[7] =
 {
   {
     "step",
@@ -4305,17 +6761,56 @@ static const ProtobufCFieldDescriptor billing__order__v1__pay_order_request__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "coupon_id",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PayOrderRequest, coupon_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "without_coupon",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PayOrderRequest, without_coupon),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "basis",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PayOrderRequest, basis),
+    &billing__order__v1__renewal_basis__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__pay_order_request__field_indices_by_name[] = {
+  6,   /* field[6] = basis */
+  4,   /* field[4] = coupon_id */
   1,   /* field[1] = order_id */
   3,   /* field[3] = payment_id */
   2,   /* field[2] = payment_method */
   0,   /* field[0] = step */
+  5,   /* field[5] = without_coupon */
 };
 static const ProtobufCIntRange billing__order__v1__pay_order_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__pay_order_request__descriptor =
 {
@@ -4325,14 +6820,14 @@ const ProtobufCMessageDescriptor billing__order__v1__pay_order_request__descript
   "Billing__Order__V1__PayOrderRequest",
   "billing.order.v1",
   sizeof(Billing__Order__V1__PayOrderRequest),
-  4,
+  7,
   billing__order__v1__pay_order_request__field_descriptors,
   billing__order__v1__pay_order_request__field_indices_by_name,
   1,  billing__order__v1__pay_order_request__number_ranges,
   (ProtobufCMessageInit) billing__order__v1__pay_order_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__cancel_unpaid_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor billing__order__v1__cancel_unpaid_request__field_descriptors[3] =
 {
   {
     "step",
@@ -4358,15 +6853,28 @@ static const ProtobufCFieldDescriptor billing__order__v1__cancel_unpaid_request_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "was_due",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__CancelUnpaidRequest, was_due),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__cancel_unpaid_request__field_indices_by_name[] = {
   1,   /* field[1] = group_id */
   0,   /* field[0] = step */
+  2,   /* field[2] = was_due */
 };
 static const ProtobufCIntRange billing__order__v1__cancel_unpaid_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__cancel_unpaid_request__descriptor =
 {
@@ -4376,7 +6884,7 @@ const ProtobufCMessageDescriptor billing__order__v1__cancel_unpaid_request__desc
   "Billing__Order__V1__CancelUnpaidRequest",
   "billing.order.v1",
   sizeof(Billing__Order__V1__CancelUnpaidRequest),
-  2,
+  3,
   billing__order__v1__cancel_unpaid_request__field_descriptors,
   billing__order__v1__cancel_unpaid_request__field_indices_by_name,
   1,  billing__order__v1__cancel_unpaid_request__number_ranges,
@@ -4485,7 +6993,7 @@ const ProtobufCMessageDescriptor billing__order__v1__refund_in_full_request__des
   (ProtobufCMessageInit) billing__order__v1__refund_in_full_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__refund_line__field_descriptors[2] =
+static const ProtobufCFieldDescriptor billing__order__v1__refund_line__field_descriptors[4] =
 {
   {
     "order_id",
@@ -4511,15 +7019,41 @@ static const ProtobufCFieldDescriptor billing__order__v1__refund_line__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "to_balance_micros",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__RefundLine, to_balance_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "online_micros",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__RefundLine, online_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__refund_line__field_indices_by_name[] = {
   1,   /* field[1] = amount_micros */
+  3,   /* field[3] = online_micros */
   0,   /* field[0] = order_id */
+  2,   /* field[2] = to_balance_micros */
 };
 static const ProtobufCIntRange billing__order__v1__refund_line__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__refund_line__descriptor =
 {
@@ -4529,7 +7063,7 @@ const ProtobufCMessageDescriptor billing__order__v1__refund_line__descriptor =
   "Billing__Order__V1__RefundLine",
   "billing.order.v1",
   sizeof(Billing__Order__V1__RefundLine),
-  2,
+  4,
   billing__order__v1__refund_line__field_descriptors,
   billing__order__v1__refund_line__field_indices_by_name,
   1,  billing__order__v1__refund_line__number_ranges,
@@ -4626,7 +7160,7 @@ const ProtobufCMessageDescriptor billing__order__v1__post_refund_request__descri
   (ProtobufCMessageInit) billing__order__v1__post_refund_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__refund_posted_reply__field_descriptors[6] =
+static const ProtobufCFieldDescriptor billing__order__v1__refund_posted_reply__field_descriptors[8] =
 {
   {
     "refund_id",
@@ -4700,19 +7234,45 @@ static const ProtobufCFieldDescriptor billing__order__v1__refund_posted_reply__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "recovered",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__RefundPostedReply, recovered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lines",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Order__V1__RefundPostedReply, n_lines),
+    offsetof(Billing__Order__V1__RefundPostedReply, lines),
+    &billing__order__v1__refund_line__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__refund_posted_reply__field_indices_by_name[] = {
   1,   /* field[1] = amount_micros */
   4,   /* field[4] = at */
+  7,   /* field[7] = lines */
   5,   /* field[5] = online_confirmed */
   3,   /* field[3] = online_micros */
+  6,   /* field[6] = recovered */
   0,   /* field[0] = refund_id */
   2,   /* field[2] = to_balance_micros */
 };
 static const ProtobufCIntRange billing__order__v1__refund_posted_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__refund_posted_reply__descriptor =
 {
@@ -4722,7 +7282,7 @@ const ProtobufCMessageDescriptor billing__order__v1__refund_posted_reply__descri
   "Billing__Order__V1__RefundPostedReply",
   "billing.order.v1",
   sizeof(Billing__Order__V1__RefundPostedReply),
-  6,
+  8,
   billing__order__v1__refund_posted_reply__field_descriptors,
   billing__order__v1__refund_posted_reply__field_indices_by_name,
   1,  billing__order__v1__refund_posted_reply__number_ranges,
@@ -4767,7 +7327,7 @@ const ProtobufCMessageDescriptor billing__order__v1__confirm_refund_request__des
   (ProtobufCMessageInit) billing__order__v1__confirm_refund_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__usage_resource__field_descriptors[9] =
+static const ProtobufCFieldDescriptor billing__order__v1__usage_resource__field_descriptors[12] =
 {
   {
     "account_id",
@@ -4877,6 +7437,42 @@ static const ProtobufCFieldDescriptor billing__order__v1__usage_resource__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "item",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__UsageResource, item),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quantity",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__UsageResource, quantity),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "network",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__UsageResource, network),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__usage_resource__field_indices_by_name[] = {
   0,   /* field[0] = account_id */
@@ -4885,6 +7481,9 @@ static const unsigned billing__order__v1__usage_resource__field_indices_by_name[
   6,   /* field[6] = created_at */
   2,   /* field[2] = group_id */
   5,   /* field[5] = instances */
+  9,   /* field[9] = item */
+  11,   /* field[11] = network */
+  10,   /* field[10] = quantity */
   4,   /* field[4] = region */
   1,   /* field[1] = resource_id */
   3,   /* field[3] = specification */
@@ -4892,7 +7491,7 @@ static const unsigned billing__order__v1__usage_resource__field_indices_by_name[
 static const ProtobufCIntRange billing__order__v1__usage_resource__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__usage_resource__descriptor =
 {
@@ -4902,7 +7501,7 @@ const ProtobufCMessageDescriptor billing__order__v1__usage_resource__descriptor 
   "Billing__Order__V1__UsageResource",
   "billing.order.v1",
   sizeof(Billing__Order__V1__UsageResource),
-  9,
+  12,
   billing__order__v1__usage_resource__field_descriptors,
   billing__order__v1__usage_resource__field_indices_by_name,
   1,  billing__order__v1__usage_resource__number_ranges,
@@ -5102,7 +7701,7 @@ const ProtobufCMessageDescriptor billing__order__v1__post_usage_reply__descripto
   (ProtobufCMessageInit) billing__order__v1__post_usage_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__list_bill_request__field_descriptors[11] =
+static const ProtobufCFieldDescriptor billing__order__v1__list_bill_request__field_descriptors[14] =
 {
   {
     "start",
@@ -5236,6 +7835,42 @@ static const ProtobufCFieldDescriptor billing__order__v1__list_bill_request__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "statuses",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Billing__Order__V1__ListBillRequest, n_statuses),
+    offsetof(Billing__Order__V1__ListBillRequest, statuses),
+    &billing__order__v1__line_status__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outstanding",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListBillRequest, outstanding),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "without_total",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListBillRequest, without_total),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__list_bill_request__field_indices_by_name[] = {
   5,   /* field[5] = billing_methods */
@@ -5245,15 +7880,18 @@ static const unsigned billing__order__v1__list_bill_request__field_indices_by_na
   2,   /* field[2] = group_id */
   6,   /* field[6] = item_kinds */
   10,   /* field[10] = limit */
+  12,   /* field[12] = outstanding */
   8,   /* field[8] = period */
   3,   /* field[3] = region */
   4,   /* field[4] = specification */
   0,   /* field[0] = start */
+  11,   /* field[11] = statuses */
+  13,   /* field[13] = without_total */
 };
 static const ProtobufCIntRange billing__order__v1__list_bill_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__list_bill_request__descriptor =
 {
@@ -5263,14 +7901,14 @@ const ProtobufCMessageDescriptor billing__order__v1__list_bill_request__descript
   "Billing__Order__V1__ListBillRequest",
   "billing.order.v1",
   sizeof(Billing__Order__V1__ListBillRequest),
-  11,
+  14,
   billing__order__v1__list_bill_request__field_descriptors,
   billing__order__v1__list_bill_request__field_indices_by_name,
   1,  billing__order__v1__list_bill_request__number_ranges,
   (ProtobufCMessageInit) billing__order__v1__list_bill_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__bill_line__field_descriptors[32] =
+static const ProtobufCFieldDescriptor billing__order__v1__bill_line__field_descriptors[38] =
 {
   {
     "line_id",
@@ -5656,6 +8294,78 @@ static const ProtobufCFieldDescriptor billing__order__v1__bill_line__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "final",
+    33,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__BillLine, final),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "network",
+    34,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__BillLine, network),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "size",
+    35,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__BillLine, size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "billing_unit",
+    36,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__BillLine, billing_unit),
+    &billing__common__v1__billing_unit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    37,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__BillLine, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "round_down_line",
+    38,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__BillLine, round_down_line),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__bill_line__field_indices_by_name[] = {
   1,   /* field[1] = account_id */
@@ -5663,8 +8373,10 @@ static const unsigned billing__order__v1__bill_line__field_indices_by_name[] = {
   7,   /* field[7] = billing_item */
   5,   /* field[5] = billing_method */
   2,   /* field[2] = billing_period */
+  35,   /* field[35] = billing_unit */
   21,   /* field[21] = coupon_micros */
   19,   /* field[19] = discount_micros */
+  32,   /* field[32] = final */
   18,   /* field[18] = gross_micros */
   9,   /* field[9] = group_id */
   3,   /* field[3] = grouping */
@@ -5672,6 +8384,7 @@ static const unsigned billing__order__v1__bill_line__field_indices_by_name[] = {
   0,   /* field[0] = line_id */
   30,   /* field[30] = lines */
   14,   /* field[14] = list_price_nanos */
+  33,   /* field[33] = network */
   27,   /* field[27] = order_id */
   24,   /* field[24] = outstanding_micros */
   23,   /* field[23] = paid_micros */
@@ -5682,10 +8395,13 @@ static const unsigned billing__order__v1__bill_line__field_indices_by_name[] = {
   6,   /* field[6] = product */
   16,   /* field[16] = quantity_thousandths */
   17,   /* field[17] = quantity_unit */
+  36,   /* field[36] = reason */
   28,   /* field[28] = refund_id */
   10,   /* field[10] = region */
   8,   /* field[8] = resource_id */
+  37,   /* field[37] = round_down_line */
   20,   /* field[20] = round_down_micros */
+  34,   /* field[34] = size */
   11,   /* field[11] = specification */
   25,   /* field[25] = status */
   13,   /* field[13] = usage_end */
@@ -5694,7 +8410,7 @@ static const unsigned billing__order__v1__bill_line__field_indices_by_name[] = {
 static const ProtobufCIntRange billing__order__v1__bill_line__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 32 }
+  { 0, 38 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__bill_line__descriptor =
 {
@@ -5704,11 +8420,229 @@ const ProtobufCMessageDescriptor billing__order__v1__bill_line__descriptor =
   "Billing__Order__V1__BillLine",
   "billing.order.v1",
   sizeof(Billing__Order__V1__BillLine),
-  32,
+  38,
   billing__order__v1__bill_line__field_descriptors,
   billing__order__v1__bill_line__field_indices_by_name,
   1,  billing__order__v1__bill_line__number_ranges,
   (ProtobufCMessageInit) billing__order__v1__bill_line__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__get_line_request__field_descriptors[1] =
+{
+  {
+    "line_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__GetLineRequest, line_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__get_line_request__field_indices_by_name[] = {
+  0,   /* field[0] = line_id */
+};
+static const ProtobufCIntRange billing__order__v1__get_line_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__get_line_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.GetLineRequest",
+  "GetLineRequest",
+  "Billing__Order__V1__GetLineRequest",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__GetLineRequest),
+  1,
+  billing__order__v1__get_line_request__field_descriptors,
+  billing__order__v1__get_line_request__field_indices_by_name,
+  1,  billing__order__v1__get_line_request__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__get_line_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__line_payment__field_descriptors[4] =
+{
+  {
+    "at",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__LinePayment, at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kind",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__LinePayment, kind),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reference",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__LinePayment, reference),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "amount_micros",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__LinePayment, amount_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__line_payment__field_indices_by_name[] = {
+  3,   /* field[3] = amount_micros */
+  0,   /* field[0] = at */
+  1,   /* field[1] = kind */
+  2,   /* field[2] = reference */
+};
+static const ProtobufCIntRange billing__order__v1__line_payment__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__line_payment__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.LinePayment",
+  "LinePayment",
+  "Billing__Order__V1__LinePayment",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__LinePayment),
+  4,
+  billing__order__v1__line_payment__field_descriptors,
+  billing__order__v1__line_payment__field_indices_by_name,
+  1,  billing__order__v1__line_payment__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__line_payment__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__line_details__field_descriptors[6] =
+{
+  {
+    "line",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__LineDetails, line),
+    &billing__order__v1__bill_line__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "anchor",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__LineDetails, anchor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_at",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__LineDetails, created_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payments",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Order__V1__LineDetails, n_payments),
+    offsetof(Billing__Order__V1__LineDetails, payments),
+    &billing__order__v1__line_payment__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "order",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__LineDetails, order),
+    &billing__order__v1__order__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "month_net_micros",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__LineDetails, month_net_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__line_details__field_indices_by_name[] = {
+  1,   /* field[1] = anchor */
+  2,   /* field[2] = created_at */
+  0,   /* field[0] = line */
+  5,   /* field[5] = month_net_micros */
+  4,   /* field[4] = order */
+  3,   /* field[3] = payments */
+};
+static const ProtobufCIntRange billing__order__v1__line_details__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__line_details__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.LineDetails",
+  "LineDetails",
+  "Billing__Order__V1__LineDetails",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__LineDetails),
+  6,
+  billing__order__v1__line_details__field_descriptors,
+  billing__order__v1__line_details__field_indices_by_name,
+  1,  billing__order__v1__line_details__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__line_details__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor billing__order__v1__list_bill_reply__field_descriptors[3] =
@@ -6108,7 +9042,45 @@ const ProtobufCMessageDescriptor billing__order__v1__audit_coverage_reply__descr
   (ProtobufCMessageInit) billing__order__v1__audit_coverage_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue billing__order__v1__ledger_account__enum_values_by_number[8] =
+static const ProtobufCEnumValue billing__order__v1__notice_kind__enum_values_by_number[7] =
+{
+  { "NOTICE_KIND_UNSPECIFIED", "BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_UNSPECIFIED", 0 },
+  { "NOTICE_KIND_LOW_BALANCE", "BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_LOW_BALANCE", 1 },
+  { "NOTICE_KIND_OVERDUE", "BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_OVERDUE", 2 },
+  { "NOTICE_KIND_REMINDER", "BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_REMINDER", 3 },
+  { "NOTICE_KIND_RELEASE_WARNING", "BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_RELEASE_WARNING", 4 },
+  { "NOTICE_KIND_RELEASED", "BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_RELEASED", 5 },
+  { "NOTICE_KIND_RECOVERED", "BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_RECOVERED", 6 },
+};
+static const ProtobufCIntRange billing__order__v1__notice_kind__value_ranges[] = {
+{0, 0},{0, 7}
+};
+static const ProtobufCEnumValueIndex billing__order__v1__notice_kind__enum_values_by_name[7] =
+{
+  { "NOTICE_KIND_LOW_BALANCE", 1 },
+  { "NOTICE_KIND_OVERDUE", 2 },
+  { "NOTICE_KIND_RECOVERED", 6 },
+  { "NOTICE_KIND_RELEASED", 5 },
+  { "NOTICE_KIND_RELEASE_WARNING", 4 },
+  { "NOTICE_KIND_REMINDER", 3 },
+  { "NOTICE_KIND_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor billing__order__v1__notice_kind__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "billing.order.v1.NoticeKind",
+  "NoticeKind",
+  "Billing__Order__V1__NoticeKind",
+  "billing.order.v1",
+  7,
+  billing__order__v1__notice_kind__enum_values_by_number,
+  7,
+  billing__order__v1__notice_kind__enum_values_by_name,
+  1,
+  billing__order__v1__notice_kind__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue billing__order__v1__ledger_account__enum_values_by_number[9] =
 {
   { "LEDGER_ACCOUNT_UNSPECIFIED", "BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_UNSPECIFIED", 0 },
   { "LEDGER_ACCOUNT_BALANCE", "BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_BALANCE", 1 },
@@ -6118,16 +9090,18 @@ static const ProtobufCEnumValue billing__order__v1__ledger_account__enum_values_
   { "LEDGER_ACCOUNT_REFUND_PAYABLE", "BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_REFUND_PAYABLE", 5 },
   { "LEDGER_ACCOUNT_CLEARING", "BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_CLEARING", 6 },
   { "LEDGER_ACCOUNT_COUPON", "BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_COUPON", 7 },
+  { "LEDGER_ACCOUNT_PROMOTION", "BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_PROMOTION", 8 },
 };
 static const ProtobufCIntRange billing__order__v1__ledger_account__value_ranges[] = {
-{0, 0},{0, 8}
+{0, 0},{0, 9}
 };
-static const ProtobufCEnumValueIndex billing__order__v1__ledger_account__enum_values_by_name[8] =
+static const ProtobufCEnumValueIndex billing__order__v1__ledger_account__enum_values_by_name[9] =
 {
   { "LEDGER_ACCOUNT_BALANCE", 1 },
   { "LEDGER_ACCOUNT_CLEARING", 6 },
   { "LEDGER_ACCOUNT_COUPON", 7 },
   { "LEDGER_ACCOUNT_EXTERNAL", 4 },
+  { "LEDGER_ACCOUNT_PROMOTION", 8 },
   { "LEDGER_ACCOUNT_RECEIVABLE", 2 },
   { "LEDGER_ACCOUNT_REFUND_PAYABLE", 5 },
   { "LEDGER_ACCOUNT_REVENUE", 3 },
@@ -6140,15 +9114,15 @@ const ProtobufCEnumDescriptor billing__order__v1__ledger_account__descriptor =
   "LedgerAccount",
   "Billing__Order__V1__LedgerAccount",
   "billing.order.v1",
-  8,
+  9,
   billing__order__v1__ledger_account__enum_values_by_number,
-  8,
+  9,
   billing__order__v1__ledger_account__enum_values_by_name,
   1,
   billing__order__v1__ledger_account__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue billing__order__v1__ledger_cause__enum_values_by_number[11] =
+static const ProtobufCEnumValue billing__order__v1__ledger_cause__enum_values_by_number[12] =
 {
   { "LEDGER_CAUSE_UNSPECIFIED", "BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_UNSPECIFIED", 0 },
   { "LEDGER_CAUSE_TOP_UP", "BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_TOP_UP", 1 },
@@ -6161,14 +9135,16 @@ static const ProtobufCEnumValue billing__order__v1__ledger_cause__enum_values_by
   { "LEDGER_CAUSE_COUPON_GRANT", "BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_COUPON_GRANT", 8 },
   { "LEDGER_CAUSE_ADJUSTMENT", "BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_ADJUSTMENT", 9 },
   { "LEDGER_CAUSE_ROUND_DOWN", "BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_ROUND_DOWN", 10 },
+  { "LEDGER_CAUSE_COUPON_RESTORED", "BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_COUPON_RESTORED", 11 },
 };
 static const ProtobufCIntRange billing__order__v1__ledger_cause__value_ranges[] = {
-{0, 0},{0, 11}
+{0, 0},{0, 12}
 };
-static const ProtobufCEnumValueIndex billing__order__v1__ledger_cause__enum_values_by_name[11] =
+static const ProtobufCEnumValueIndex billing__order__v1__ledger_cause__enum_values_by_name[12] =
 {
   { "LEDGER_CAUSE_ADJUSTMENT", 9 },
   { "LEDGER_CAUSE_COUPON_GRANT", 8 },
+  { "LEDGER_CAUSE_COUPON_RESTORED", 11 },
   { "LEDGER_CAUSE_ORDER", 3 },
   { "LEDGER_CAUSE_PAYMENT_CONFIRMED", 6 },
   { "LEDGER_CAUSE_PAYMENT_RETURNED", 7 },
@@ -6186,9 +9162,9 @@ const ProtobufCEnumDescriptor billing__order__v1__ledger_cause__descriptor =
   "LedgerCause",
   "Billing__Order__V1__LedgerCause",
   "billing.order.v1",
-  11,
+  12,
   billing__order__v1__ledger_cause__enum_values_by_number,
-  11,
+  12,
   billing__order__v1__ledger_cause__enum_values_by_name,
   1,
   billing__order__v1__ledger_cause__value_ranges,

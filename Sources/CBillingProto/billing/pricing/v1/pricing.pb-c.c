@@ -97,6 +97,141 @@ void   billing__pricing__v1__list_prices_reply__free_unpacked
   assert(message->base.descriptor == &billing__pricing__v1__list_prices_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   billing__pricing__v1__scheduled_version__init
+                     (Billing__Pricing__V1__ScheduledVersion         *message)
+{
+  static const Billing__Pricing__V1__ScheduledVersion init_value = BILLING__PRICING__V1__SCHEDULED_VERSION__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__scheduled_version__get_packed_size
+                     (const Billing__Pricing__V1__ScheduledVersion *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__scheduled_version__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__scheduled_version__pack
+                     (const Billing__Pricing__V1__ScheduledVersion *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__scheduled_version__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__scheduled_version__pack_to_buffer
+                     (const Billing__Pricing__V1__ScheduledVersion *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__scheduled_version__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__ScheduledVersion *
+       billing__pricing__v1__scheduled_version__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__ScheduledVersion *)
+     protobuf_c_message_unpack (&billing__pricing__v1__scheduled_version__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__scheduled_version__free_unpacked
+                     (Billing__Pricing__V1__ScheduledVersion *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__scheduled_version__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__pricing__v1__value_added_item__init
+                     (Billing__Pricing__V1__ValueAddedItem         *message)
+{
+  static const Billing__Pricing__V1__ValueAddedItem init_value = BILLING__PRICING__V1__VALUE_ADDED_ITEM__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__value_added_item__get_packed_size
+                     (const Billing__Pricing__V1__ValueAddedItem *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__value_added_item__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__value_added_item__pack
+                     (const Billing__Pricing__V1__ValueAddedItem *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__value_added_item__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__value_added_item__pack_to_buffer
+                     (const Billing__Pricing__V1__ValueAddedItem *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__value_added_item__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__ValueAddedItem *
+       billing__pricing__v1__value_added_item__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__ValueAddedItem *)
+     protobuf_c_message_unpack (&billing__pricing__v1__value_added_item__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__value_added_item__free_unpacked
+                     (Billing__Pricing__V1__ValueAddedItem *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__value_added_item__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__pricing__v1__value_added_price__init
+                     (Billing__Pricing__V1__ValueAddedPrice         *message)
+{
+  static const Billing__Pricing__V1__ValueAddedPrice init_value = BILLING__PRICING__V1__VALUE_ADDED_PRICE__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__value_added_price__get_packed_size
+                     (const Billing__Pricing__V1__ValueAddedPrice *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__value_added_price__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__value_added_price__pack
+                     (const Billing__Pricing__V1__ValueAddedPrice *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__value_added_price__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__value_added_price__pack_to_buffer
+                     (const Billing__Pricing__V1__ValueAddedPrice *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__value_added_price__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__ValueAddedPrice *
+       billing__pricing__v1__value_added_price__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__ValueAddedPrice *)
+     protobuf_c_message_unpack (&billing__pricing__v1__value_added_price__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__value_added_price__free_unpacked
+                     (Billing__Pricing__V1__ValueAddedPrice *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__value_added_price__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   billing__pricing__v1__specification__init
                      (Billing__Pricing__V1__Specification         *message)
 {
@@ -727,7 +862,547 @@ void   billing__pricing__v1__consumed_reply__free_unpacked
   assert(message->base.descriptor == &billing__pricing__v1__consumed_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor billing__pricing__v1__list_prices_request__field_descriptors[1] =
+void   billing__pricing__v1__publish_prices_request__init
+                     (Billing__Pricing__V1__PublishPricesRequest         *message)
+{
+  static const Billing__Pricing__V1__PublishPricesRequest init_value = BILLING__PRICING__V1__PUBLISH_PRICES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__publish_prices_request__get_packed_size
+                     (const Billing__Pricing__V1__PublishPricesRequest *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__publish_prices_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__publish_prices_request__pack
+                     (const Billing__Pricing__V1__PublishPricesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__publish_prices_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__publish_prices_request__pack_to_buffer
+                     (const Billing__Pricing__V1__PublishPricesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__publish_prices_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__PublishPricesRequest *
+       billing__pricing__v1__publish_prices_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__PublishPricesRequest *)
+     protobuf_c_message_unpack (&billing__pricing__v1__publish_prices_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__publish_prices_request__free_unpacked
+                     (Billing__Pricing__V1__PublishPricesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__publish_prices_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__pricing__v1__publish_prices_reply__init
+                     (Billing__Pricing__V1__PublishPricesReply         *message)
+{
+  static const Billing__Pricing__V1__PublishPricesReply init_value = BILLING__PRICING__V1__PUBLISH_PRICES_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__publish_prices_reply__get_packed_size
+                     (const Billing__Pricing__V1__PublishPricesReply *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__publish_prices_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__publish_prices_reply__pack
+                     (const Billing__Pricing__V1__PublishPricesReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__publish_prices_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__publish_prices_reply__pack_to_buffer
+                     (const Billing__Pricing__V1__PublishPricesReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__publish_prices_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__PublishPricesReply *
+       billing__pricing__v1__publish_prices_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__PublishPricesReply *)
+     protobuf_c_message_unpack (&billing__pricing__v1__publish_prices_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__publish_prices_reply__free_unpacked
+                     (Billing__Pricing__V1__PublishPricesReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__publish_prices_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__pricing__v1__price_change__init
+                     (Billing__Pricing__V1__PriceChange         *message)
+{
+  static const Billing__Pricing__V1__PriceChange init_value = BILLING__PRICING__V1__PRICE_CHANGE__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__price_change__get_packed_size
+                     (const Billing__Pricing__V1__PriceChange *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__price_change__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__price_change__pack
+                     (const Billing__Pricing__V1__PriceChange *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__price_change__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__price_change__pack_to_buffer
+                     (const Billing__Pricing__V1__PriceChange *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__price_change__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__PriceChange *
+       billing__pricing__v1__price_change__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__PriceChange *)
+     protobuf_c_message_unpack (&billing__pricing__v1__price_change__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__price_change__free_unpacked
+                     (Billing__Pricing__V1__PriceChange *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__price_change__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__pricing__v1__billed_thing__init
+                     (Billing__Pricing__V1__BilledThing         *message)
+{
+  static const Billing__Pricing__V1__BilledThing init_value = BILLING__PRICING__V1__BILLED_THING__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__billed_thing__get_packed_size
+                     (const Billing__Pricing__V1__BilledThing *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__billed_thing__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__billed_thing__pack
+                     (const Billing__Pricing__V1__BilledThing *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__billed_thing__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__billed_thing__pack_to_buffer
+                     (const Billing__Pricing__V1__BilledThing *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__billed_thing__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__BilledThing *
+       billing__pricing__v1__billed_thing__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__BilledThing *)
+     protobuf_c_message_unpack (&billing__pricing__v1__billed_thing__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__billed_thing__free_unpacked
+                     (Billing__Pricing__V1__BilledThing *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__billed_thing__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__pricing__v1__compare_draft_request__init
+                     (Billing__Pricing__V1__CompareDraftRequest         *message)
+{
+  static const Billing__Pricing__V1__CompareDraftRequest init_value = BILLING__PRICING__V1__COMPARE_DRAFT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__compare_draft_request__get_packed_size
+                     (const Billing__Pricing__V1__CompareDraftRequest *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__compare_draft_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__compare_draft_request__pack
+                     (const Billing__Pricing__V1__CompareDraftRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__compare_draft_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__compare_draft_request__pack_to_buffer
+                     (const Billing__Pricing__V1__CompareDraftRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__compare_draft_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__CompareDraftRequest *
+       billing__pricing__v1__compare_draft_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__CompareDraftRequest *)
+     protobuf_c_message_unpack (&billing__pricing__v1__compare_draft_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__compare_draft_request__free_unpacked
+                     (Billing__Pricing__V1__CompareDraftRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__compare_draft_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__pricing__v1__impact__init
+                     (Billing__Pricing__V1__Impact         *message)
+{
+  static const Billing__Pricing__V1__Impact init_value = BILLING__PRICING__V1__IMPACT__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__impact__get_packed_size
+                     (const Billing__Pricing__V1__Impact *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__impact__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__impact__pack
+                     (const Billing__Pricing__V1__Impact *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__impact__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__impact__pack_to_buffer
+                     (const Billing__Pricing__V1__Impact *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__impact__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__Impact *
+       billing__pricing__v1__impact__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__Impact *)
+     protobuf_c_message_unpack (&billing__pricing__v1__impact__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__impact__free_unpacked
+                     (Billing__Pricing__V1__Impact *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__impact__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__pricing__v1__compare_draft_reply__init
+                     (Billing__Pricing__V1__CompareDraftReply         *message)
+{
+  static const Billing__Pricing__V1__CompareDraftReply init_value = BILLING__PRICING__V1__COMPARE_DRAFT_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__compare_draft_reply__get_packed_size
+                     (const Billing__Pricing__V1__CompareDraftReply *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__compare_draft_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__compare_draft_reply__pack
+                     (const Billing__Pricing__V1__CompareDraftReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__compare_draft_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__compare_draft_reply__pack_to_buffer
+                     (const Billing__Pricing__V1__CompareDraftReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__compare_draft_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__CompareDraftReply *
+       billing__pricing__v1__compare_draft_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__CompareDraftReply *)
+     protobuf_c_message_unpack (&billing__pricing__v1__compare_draft_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__compare_draft_reply__free_unpacked
+                     (Billing__Pricing__V1__CompareDraftReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__compare_draft_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__pricing__v1__explain_request__init
+                     (Billing__Pricing__V1__ExplainRequest         *message)
+{
+  static const Billing__Pricing__V1__ExplainRequest init_value = BILLING__PRICING__V1__EXPLAIN_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__explain_request__get_packed_size
+                     (const Billing__Pricing__V1__ExplainRequest *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__explain_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__explain_request__pack
+                     (const Billing__Pricing__V1__ExplainRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__explain_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__explain_request__pack_to_buffer
+                     (const Billing__Pricing__V1__ExplainRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__explain_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__ExplainRequest *
+       billing__pricing__v1__explain_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__ExplainRequest *)
+     protobuf_c_message_unpack (&billing__pricing__v1__explain_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__explain_request__free_unpacked
+                     (Billing__Pricing__V1__ExplainRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__explain_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__pricing__v1__rated_slice__init
+                     (Billing__Pricing__V1__RatedSlice         *message)
+{
+  static const Billing__Pricing__V1__RatedSlice init_value = BILLING__PRICING__V1__RATED_SLICE__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__rated_slice__get_packed_size
+                     (const Billing__Pricing__V1__RatedSlice *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__rated_slice__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__rated_slice__pack
+                     (const Billing__Pricing__V1__RatedSlice *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__rated_slice__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__rated_slice__pack_to_buffer
+                     (const Billing__Pricing__V1__RatedSlice *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__rated_slice__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__RatedSlice *
+       billing__pricing__v1__rated_slice__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__RatedSlice *)
+     protobuf_c_message_unpack (&billing__pricing__v1__rated_slice__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__rated_slice__free_unpacked
+                     (Billing__Pricing__V1__RatedSlice *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__rated_slice__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__pricing__v1__priced_order__init
+                     (Billing__Pricing__V1__PricedOrder         *message)
+{
+  static const Billing__Pricing__V1__PricedOrder init_value = BILLING__PRICING__V1__PRICED_ORDER__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__priced_order__get_packed_size
+                     (const Billing__Pricing__V1__PricedOrder *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__priced_order__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__priced_order__pack
+                     (const Billing__Pricing__V1__PricedOrder *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__priced_order__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__priced_order__pack_to_buffer
+                     (const Billing__Pricing__V1__PricedOrder *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__priced_order__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__PricedOrder *
+       billing__pricing__v1__priced_order__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__PricedOrder *)
+     protobuf_c_message_unpack (&billing__pricing__v1__priced_order__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__priced_order__free_unpacked
+                     (Billing__Pricing__V1__PricedOrder *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__priced_order__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__pricing__v1__consumed_order__init
+                     (Billing__Pricing__V1__ConsumedOrder         *message)
+{
+  static const Billing__Pricing__V1__ConsumedOrder init_value = BILLING__PRICING__V1__CONSUMED_ORDER__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__consumed_order__get_packed_size
+                     (const Billing__Pricing__V1__ConsumedOrder *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__consumed_order__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__consumed_order__pack
+                     (const Billing__Pricing__V1__ConsumedOrder *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__consumed_order__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__consumed_order__pack_to_buffer
+                     (const Billing__Pricing__V1__ConsumedOrder *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__consumed_order__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__ConsumedOrder *
+       billing__pricing__v1__consumed_order__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__ConsumedOrder *)
+     protobuf_c_message_unpack (&billing__pricing__v1__consumed_order__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__consumed_order__free_unpacked
+                     (Billing__Pricing__V1__ConsumedOrder *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__consumed_order__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__pricing__v1__explain_reply__init
+                     (Billing__Pricing__V1__ExplainReply         *message)
+{
+  static const Billing__Pricing__V1__ExplainReply init_value = BILLING__PRICING__V1__EXPLAIN_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__pricing__v1__explain_reply__get_packed_size
+                     (const Billing__Pricing__V1__ExplainReply *message)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__explain_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__pricing__v1__explain_reply__pack
+                     (const Billing__Pricing__V1__ExplainReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__explain_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__pricing__v1__explain_reply__pack_to_buffer
+                     (const Billing__Pricing__V1__ExplainReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__pricing__v1__explain_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Pricing__V1__ExplainReply *
+       billing__pricing__v1__explain_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Pricing__V1__ExplainReply *)
+     protobuf_c_message_unpack (&billing__pricing__v1__explain_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__pricing__v1__explain_reply__free_unpacked
+                     (Billing__Pricing__V1__ExplainReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__pricing__v1__explain_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+static const ProtobufCFieldDescriptor billing__pricing__v1__list_prices_request__field_descriptors[2] =
 {
   {
     "at",
@@ -741,14 +1416,27 @@ static const ProtobufCFieldDescriptor billing__pricing__v1__list_prices_request_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "version",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ListPricesRequest, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__pricing__v1__list_prices_request__field_indices_by_name[] = {
   0,   /* field[0] = at */
+  1,   /* field[1] = version */
 };
 static const ProtobufCIntRange billing__pricing__v1__list_prices_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor billing__pricing__v1__list_prices_request__descriptor =
 {
@@ -758,14 +1446,14 @@ const ProtobufCMessageDescriptor billing__pricing__v1__list_prices_request__desc
   "Billing__Pricing__V1__ListPricesRequest",
   "billing.pricing.v1",
   sizeof(Billing__Pricing__V1__ListPricesRequest),
-  1,
+  2,
   billing__pricing__v1__list_prices_request__field_descriptors,
   billing__pricing__v1__list_prices_request__field_indices_by_name,
   1,  billing__pricing__v1__list_prices_request__number_ranges,
   (ProtobufCMessageInit) billing__pricing__v1__list_prices_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__pricing__v1__list_prices_reply__field_descriptors[5] =
+static const ProtobufCFieldDescriptor billing__pricing__v1__list_prices_reply__field_descriptors[7] =
 {
   {
     "version",
@@ -827,18 +1515,44 @@ static const ProtobufCFieldDescriptor billing__pricing__v1__list_prices_reply__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "value_added_items",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Pricing__V1__ListPricesReply, n_value_added_items),
+    offsetof(Billing__Pricing__V1__ListPricesReply, value_added_items),
+    &billing__pricing__v1__value_added_item__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scheduled",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Pricing__V1__ListPricesReply, n_scheduled),
+    offsetof(Billing__Pricing__V1__ListPricesReply, scheduled),
+    &billing__pricing__v1__scheduled_version__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__pricing__v1__list_prices_reply__field_indices_by_name[] = {
   1,   /* field[1] = effective_at */
   3,   /* field[3] = regions */
+  6,   /* field[6] = scheduled */
   2,   /* field[2] = specifications */
   4,   /* field[4] = term_discounts */
+  5,   /* field[5] = value_added_items */
   0,   /* field[0] = version */
 };
 static const ProtobufCIntRange billing__pricing__v1__list_prices_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor billing__pricing__v1__list_prices_reply__descriptor =
 {
@@ -848,11 +1562,203 @@ const ProtobufCMessageDescriptor billing__pricing__v1__list_prices_reply__descri
   "Billing__Pricing__V1__ListPricesReply",
   "billing.pricing.v1",
   sizeof(Billing__Pricing__V1__ListPricesReply),
-  5,
+  7,
   billing__pricing__v1__list_prices_reply__field_descriptors,
   billing__pricing__v1__list_prices_reply__field_indices_by_name,
   1,  billing__pricing__v1__list_prices_reply__number_ranges,
   (ProtobufCMessageInit) billing__pricing__v1__list_prices_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__scheduled_version__field_descriptors[2] =
+{
+  {
+    "version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ScheduledVersion, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "effective_at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ScheduledVersion, effective_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__scheduled_version__field_indices_by_name[] = {
+  1,   /* field[1] = effective_at */
+  0,   /* field[0] = version */
+};
+static const ProtobufCIntRange billing__pricing__v1__scheduled_version__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__scheduled_version__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.ScheduledVersion",
+  "ScheduledVersion",
+  "Billing__Pricing__V1__ScheduledVersion",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__ScheduledVersion),
+  2,
+  billing__pricing__v1__scheduled_version__field_descriptors,
+  billing__pricing__v1__scheduled_version__field_indices_by_name,
+  1,  billing__pricing__v1__scheduled_version__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__scheduled_version__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__value_added_item__field_descriptors[5] =
+{
+  {
+    "item",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ValueAddedItem, item),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ValueAddedItem, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "price_unit",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ValueAddedItem, price_unit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prices",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Pricing__V1__ValueAddedItem, n_prices),
+    offsetof(Billing__Pricing__V1__ValueAddedItem, prices),
+    &billing__pricing__v1__value_added_price__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_example",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ValueAddedItem, is_example),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__value_added_item__field_indices_by_name[] = {
+  4,   /* field[4] = is_example */
+  0,   /* field[0] = item */
+  1,   /* field[1] = name */
+  2,   /* field[2] = price_unit */
+  3,   /* field[3] = prices */
+};
+static const ProtobufCIntRange billing__pricing__v1__value_added_item__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__value_added_item__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.ValueAddedItem",
+  "ValueAddedItem",
+  "Billing__Pricing__V1__ValueAddedItem",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__ValueAddedItem),
+  5,
+  billing__pricing__v1__value_added_item__field_descriptors,
+  billing__pricing__v1__value_added_item__field_indices_by_name,
+  1,  billing__pricing__v1__value_added_item__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__value_added_item__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__value_added_price__field_descriptors[2] =
+{
+  {
+    "region_class",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ValueAddedPrice, region_class),
+    &billing__common__v1__region_class__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "price_nanos",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ValueAddedPrice, price_nanos),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__value_added_price__field_indices_by_name[] = {
+  1,   /* field[1] = price_nanos */
+  0,   /* field[0] = region_class */
+};
+static const ProtobufCIntRange billing__pricing__v1__value_added_price__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__value_added_price__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.ValueAddedPrice",
+  "ValueAddedPrice",
+  "Billing__Pricing__V1__ValueAddedPrice",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__ValueAddedPrice),
+  2,
+  billing__pricing__v1__value_added_price__field_descriptors,
+  billing__pricing__v1__value_added_price__field_indices_by_name,
+  1,  billing__pricing__v1__value_added_price__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__value_added_price__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor billing__pricing__v1__specification__field_descriptors[6] =
@@ -1512,7 +2418,7 @@ const ProtobufCMessageDescriptor billing__pricing__v1__quote_reply__descriptor =
   (ProtobufCMessageInit) billing__pricing__v1__quote_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__pricing__v1__rated_resource__field_descriptors[4] =
+static const ProtobufCFieldDescriptor billing__pricing__v1__rated_resource__field_descriptors[6] =
 {
   {
     "specification",
@@ -1562,17 +2468,43 @@ static const ProtobufCFieldDescriptor billing__pricing__v1__rated_resource__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "item",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__RatedResource, item),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quantity",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__RatedResource, quantity),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__pricing__v1__rated_resource__field_indices_by_name[] = {
   3,   /* field[3] = anchor */
   2,   /* field[2] = instances */
+  4,   /* field[4] = item */
+  5,   /* field[5] = quantity */
   1,   /* field[1] = region */
   0,   /* field[0] = specification */
 };
 static const ProtobufCIntRange billing__pricing__v1__rated_resource__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor billing__pricing__v1__rated_resource__descriptor =
 {
@@ -1582,7 +2514,7 @@ const ProtobufCMessageDescriptor billing__pricing__v1__rated_resource__descripto
   "Billing__Pricing__V1__RatedResource",
   "billing.pricing.v1",
   sizeof(Billing__Pricing__V1__RatedResource),
-  4,
+  6,
   billing__pricing__v1__rated_resource__field_descriptors,
   billing__pricing__v1__rated_resource__field_indices_by_name,
   1,  billing__pricing__v1__rated_resource__number_ranges,
@@ -2126,5 +3058,903 @@ const ProtobufCMessageDescriptor billing__pricing__v1__consumed_reply__descripto
   billing__pricing__v1__consumed_reply__field_indices_by_name,
   1,  billing__pricing__v1__consumed_reply__number_ranges,
   (ProtobufCMessageInit) billing__pricing__v1__consumed_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__publish_prices_request__field_descriptors[1] =
+{
+  {
+    "document",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__PublishPricesRequest, document),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__publish_prices_request__field_indices_by_name[] = {
+  0,   /* field[0] = document */
+};
+static const ProtobufCIntRange billing__pricing__v1__publish_prices_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__publish_prices_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.PublishPricesRequest",
+  "PublishPricesRequest",
+  "Billing__Pricing__V1__PublishPricesRequest",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__PublishPricesRequest),
+  1,
+  billing__pricing__v1__publish_prices_request__field_descriptors,
+  billing__pricing__v1__publish_prices_request__field_indices_by_name,
+  1,  billing__pricing__v1__publish_prices_request__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__publish_prices_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__publish_prices_reply__field_descriptors[3] =
+{
+  {
+    "version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__PublishPricesReply, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "effective_at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__PublishPricesReply, effective_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changes",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Pricing__V1__PublishPricesReply, n_changes),
+    offsetof(Billing__Pricing__V1__PublishPricesReply, changes),
+    &billing__pricing__v1__price_change__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__publish_prices_reply__field_indices_by_name[] = {
+  2,   /* field[2] = changes */
+  1,   /* field[1] = effective_at */
+  0,   /* field[0] = version */
+};
+static const ProtobufCIntRange billing__pricing__v1__publish_prices_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__publish_prices_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.PublishPricesReply",
+  "PublishPricesReply",
+  "Billing__Pricing__V1__PublishPricesReply",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__PublishPricesReply),
+  3,
+  billing__pricing__v1__publish_prices_reply__field_descriptors,
+  billing__pricing__v1__publish_prices_reply__field_indices_by_name,
+  1,  billing__pricing__v1__publish_prices_reply__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__publish_prices_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__price_change__field_descriptors[3] =
+{
+  {
+    "what",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__PriceChange, what),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "before",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__PriceChange, before),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__PriceChange, after),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__price_change__field_indices_by_name[] = {
+  2,   /* field[2] = after */
+  1,   /* field[1] = before */
+  0,   /* field[0] = what */
+};
+static const ProtobufCIntRange billing__pricing__v1__price_change__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__price_change__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.PriceChange",
+  "PriceChange",
+  "Billing__Pricing__V1__PriceChange",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__PriceChange),
+  3,
+  billing__pricing__v1__price_change__field_descriptors,
+  billing__pricing__v1__price_change__field_indices_by_name,
+  1,  billing__pricing__v1__price_change__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__price_change__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__billed_thing__field_descriptors[9] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__BilledThing, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "specification",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__BilledThing, specification),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "region",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__BilledThing, region),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "instances",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__BilledThing, instances),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "billing_method",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__BilledThing, billing_method),
+    &billing__common__v1__billing_method__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "paid_through",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__BilledThing, paid_through),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "months",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__BilledThing, months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "item",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__BilledThing, item),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quantity",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__BilledThing, quantity),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__billed_thing__field_indices_by_name[] = {
+  4,   /* field[4] = billing_method */
+  0,   /* field[0] = id */
+  3,   /* field[3] = instances */
+  7,   /* field[7] = item */
+  6,   /* field[6] = months */
+  5,   /* field[5] = paid_through */
+  8,   /* field[8] = quantity */
+  2,   /* field[2] = region */
+  1,   /* field[1] = specification */
+};
+static const ProtobufCIntRange billing__pricing__v1__billed_thing__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__billed_thing__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.BilledThing",
+  "BilledThing",
+  "Billing__Pricing__V1__BilledThing",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__BilledThing),
+  9,
+  billing__pricing__v1__billed_thing__field_descriptors,
+  billing__pricing__v1__billed_thing__field_indices_by_name,
+  1,  billing__pricing__v1__billed_thing__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__billed_thing__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__compare_draft_request__field_descriptors[2] =
+{
+  {
+    "document",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__CompareDraftRequest, document),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "things",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Pricing__V1__CompareDraftRequest, n_things),
+    offsetof(Billing__Pricing__V1__CompareDraftRequest, things),
+    &billing__pricing__v1__billed_thing__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__compare_draft_request__field_indices_by_name[] = {
+  0,   /* field[0] = document */
+  1,   /* field[1] = things */
+};
+static const ProtobufCIntRange billing__pricing__v1__compare_draft_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__compare_draft_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.CompareDraftRequest",
+  "CompareDraftRequest",
+  "Billing__Pricing__V1__CompareDraftRequest",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__CompareDraftRequest),
+  2,
+  billing__pricing__v1__compare_draft_request__field_descriptors,
+  billing__pricing__v1__compare_draft_request__field_indices_by_name,
+  1,  billing__pricing__v1__compare_draft_request__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__compare_draft_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__impact__field_descriptors[5] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__Impact, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "from",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__Impact, from),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "before_micros",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__Impact, before_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_micros",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__Impact, after_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "per",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__Impact, per),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__impact__field_indices_by_name[] = {
+  3,   /* field[3] = after_micros */
+  2,   /* field[2] = before_micros */
+  1,   /* field[1] = from */
+  0,   /* field[0] = id */
+  4,   /* field[4] = per */
+};
+static const ProtobufCIntRange billing__pricing__v1__impact__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__impact__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.Impact",
+  "Impact",
+  "Billing__Pricing__V1__Impact",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__Impact),
+  5,
+  billing__pricing__v1__impact__field_descriptors,
+  billing__pricing__v1__impact__field_indices_by_name,
+  1,  billing__pricing__v1__impact__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__impact__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__compare_draft_reply__field_descriptors[4] =
+{
+  {
+    "version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__CompareDraftReply, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "effective_at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__CompareDraftReply, effective_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changes",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Pricing__V1__CompareDraftReply, n_changes),
+    offsetof(Billing__Pricing__V1__CompareDraftReply, changes),
+    &billing__pricing__v1__price_change__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "impacts",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Pricing__V1__CompareDraftReply, n_impacts),
+    offsetof(Billing__Pricing__V1__CompareDraftReply, impacts),
+    &billing__pricing__v1__impact__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__compare_draft_reply__field_indices_by_name[] = {
+  2,   /* field[2] = changes */
+  1,   /* field[1] = effective_at */
+  3,   /* field[3] = impacts */
+  0,   /* field[0] = version */
+};
+static const ProtobufCIntRange billing__pricing__v1__compare_draft_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__compare_draft_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.CompareDraftReply",
+  "CompareDraftReply",
+  "Billing__Pricing__V1__CompareDraftReply",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__CompareDraftReply),
+  4,
+  billing__pricing__v1__compare_draft_reply__field_descriptors,
+  billing__pricing__v1__compare_draft_reply__field_indices_by_name,
+  1,  billing__pricing__v1__compare_draft_reply__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__compare_draft_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__explain_request__field_descriptors[3] =
+{
+  {
+    "slice",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ExplainRequest, slice),
+    &billing__pricing__v1__rated_slice__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "consumed",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ExplainRequest, consumed),
+    &billing__pricing__v1__consumed_order__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "order",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ExplainRequest, order),
+    &billing__pricing__v1__priced_order__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__explain_request__field_indices_by_name[] = {
+  1,   /* field[1] = consumed */
+  2,   /* field[2] = order */
+  0,   /* field[0] = slice */
+};
+static const ProtobufCIntRange billing__pricing__v1__explain_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__explain_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.ExplainRequest",
+  "ExplainRequest",
+  "Billing__Pricing__V1__ExplainRequest",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__ExplainRequest),
+  3,
+  billing__pricing__v1__explain_request__field_descriptors,
+  billing__pricing__v1__explain_request__field_indices_by_name,
+  1,  billing__pricing__v1__explain_request__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__explain_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__rated_slice__field_descriptors[6] =
+{
+  {
+    "resource",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__RatedSlice, resource),
+    &billing__pricing__v1__rated_resource__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "billing_unit",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__RatedSlice, billing_unit),
+    &billing__common__v1__billing_unit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "start",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__RatedSlice, start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__RatedSlice, end),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "price_list_version",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__RatedSlice, price_list_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "price_nanos",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__RatedSlice, price_nanos),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__rated_slice__field_indices_by_name[] = {
+  1,   /* field[1] = billing_unit */
+  3,   /* field[3] = end */
+  4,   /* field[4] = price_list_version */
+  5,   /* field[5] = price_nanos */
+  0,   /* field[0] = resource */
+  2,   /* field[2] = start */
+};
+static const ProtobufCIntRange billing__pricing__v1__rated_slice__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__rated_slice__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.RatedSlice",
+  "RatedSlice",
+  "Billing__Pricing__V1__RatedSlice",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__RatedSlice),
+  6,
+  billing__pricing__v1__rated_slice__field_descriptors,
+  billing__pricing__v1__rated_slice__field_indices_by_name,
+  1,  billing__pricing__v1__rated_slice__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__rated_slice__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__priced_order__field_descriptors[5] =
+{
+  {
+    "specification",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__PricedOrder, specification),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "region",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__PricedOrder, region),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "instances",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__PricedOrder, instances),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "months",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__PricedOrder, months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "price_list_version",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__PricedOrder, price_list_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__priced_order__field_indices_by_name[] = {
+  2,   /* field[2] = instances */
+  3,   /* field[3] = months */
+  4,   /* field[4] = price_list_version */
+  1,   /* field[1] = region */
+  0,   /* field[0] = specification */
+};
+static const ProtobufCIntRange billing__pricing__v1__priced_order__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__priced_order__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.PricedOrder",
+  "PricedOrder",
+  "Billing__Pricing__V1__PricedOrder",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__PricedOrder),
+  5,
+  billing__pricing__v1__priced_order__field_descriptors,
+  billing__pricing__v1__priced_order__field_indices_by_name,
+  1,  billing__pricing__v1__priced_order__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__priced_order__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__consumed_order__field_descriptors[2] =
+{
+  {
+    "term",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ConsumedOrder, term),
+    &billing__pricing__v1__paid_term__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ConsumedOrder, at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__consumed_order__field_indices_by_name[] = {
+  1,   /* field[1] = at */
+  0,   /* field[0] = term */
+};
+static const ProtobufCIntRange billing__pricing__v1__consumed_order__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__consumed_order__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.ConsumedOrder",
+  "ConsumedOrder",
+  "Billing__Pricing__V1__ConsumedOrder",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__ConsumedOrder),
+  2,
+  billing__pricing__v1__consumed_order__field_descriptors,
+  billing__pricing__v1__consumed_order__field_indices_by_name,
+  1,  billing__pricing__v1__consumed_order__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__consumed_order__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__pricing__v1__explain_reply__field_descriptors[3] =
+{
+  {
+    "amount_micros",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ExplainReply, amount_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "discount_micros",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ExplainReply, discount_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "steps",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Billing__Pricing__V1__ExplainReply, n_steps),
+    offsetof(Billing__Pricing__V1__ExplainReply, steps),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__pricing__v1__explain_reply__field_indices_by_name[] = {
+  0,   /* field[0] = amount_micros */
+  1,   /* field[1] = discount_micros */
+  2,   /* field[2] = steps */
+};
+static const ProtobufCIntRange billing__pricing__v1__explain_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__pricing__v1__explain_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.pricing.v1.ExplainReply",
+  "ExplainReply",
+  "Billing__Pricing__V1__ExplainReply",
+  "billing.pricing.v1",
+  sizeof(Billing__Pricing__V1__ExplainReply),
+  3,
+  billing__pricing__v1__explain_reply__field_descriptors,
+  billing__pricing__v1__explain_reply__field_indices_by_name,
+  1,  billing__pricing__v1__explain_reply__number_ranges,
+  (ProtobufCMessageInit) billing__pricing__v1__explain_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -637,7 +637,7 @@ void   billing__refund__v1__audit_refunds_reply__free_unpacked
   assert(message->base.descriptor == &billing__refund__v1__audit_refunds_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor billing__refund__v1__refunded_order__field_descriptors[6] =
+static const ProtobufCFieldDescriptor billing__refund__v1__refunded_order__field_descriptors[17] =
 {
   {
     "order_id",
@@ -711,19 +711,162 @@ static const ProtobufCFieldDescriptor billing__refund__v1__refunded_order__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "in_full_because",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__RefundedOrder, in_full_because),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "coupon_lost_micros",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__RefundedOrder, coupon_lost_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "to_balance_micros",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__RefundedOrder, to_balance_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "online_micros",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__RefundedOrder, online_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "factor_millionths",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__RefundedOrder, factor_millionths),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "list_nanos",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__RefundedOrder, list_nanos),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "term_start",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__RefundedOrder, term_start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "term_end",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__RefundedOrder, term_end),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "months",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__RefundedOrder, months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "price_list_version",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__RefundedOrder, price_list_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payment_id",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__RefundedOrder, payment_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__refund__v1__refunded_order__field_indices_by_name[] = {
   1,   /* field[1] = cash_paid_micros */
   2,   /* field[2] = consumed_micros */
+  7,   /* field[7] = coupon_lost_micros */
+  10,   /* field[10] = factor_millionths */
+  6,   /* field[6] = in_full_because */
+  11,   /* field[11] = list_nanos */
+  14,   /* field[14] = months */
+  9,   /* field[9] = online_micros */
   0,   /* field[0] = order_id */
+  16,   /* field[16] = payment_id */
+  15,   /* field[15] = price_list_version */
   3,   /* field[3] = refund_micros */
   5,   /* field[5] = term_days */
+  13,   /* field[13] = term_end */
+  12,   /* field[12] = term_start */
+  8,   /* field[8] = to_balance_micros */
   4,   /* field[4] = used_days */
 };
 static const ProtobufCIntRange billing__refund__v1__refunded_order__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor billing__refund__v1__refunded_order__descriptor =
 {
@@ -733,14 +876,14 @@ const ProtobufCMessageDescriptor billing__refund__v1__refunded_order__descriptor
   "Billing__Refund__V1__RefundedOrder",
   "billing.refund.v1",
   sizeof(Billing__Refund__V1__RefundedOrder),
-  6,
+  17,
   billing__refund__v1__refunded_order__field_descriptors,
   billing__refund__v1__refunded_order__field_indices_by_name,
   1,  billing__refund__v1__refunded_order__number_ranges,
   (ProtobufCMessageInit) billing__refund__v1__refunded_order__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__refund__v1__refund__field_descriptors[12] =
+static const ProtobufCFieldDescriptor billing__refund__v1__refund__field_descriptors[13] =
 {
   {
     "refund_id",
@@ -886,6 +1029,18 @@ static const ProtobufCFieldDescriptor billing__refund__v1__refund__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "renewal_only",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__Refund, renewal_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__refund__v1__refund__field_indices_by_name[] = {
   1,   /* field[1] = account_id */
@@ -898,13 +1053,14 @@ static const unsigned billing__refund__v1__refund__field_indices_by_name[] = {
   4,   /* field[4] = opened_at */
   10,   /* field[10] = orders */
   0,   /* field[0] = refund_id */
+  12,   /* field[12] = renewal_only */
   3,   /* field[3] = status */
   7,   /* field[7] = to_balance_micros */
 };
 static const ProtobufCIntRange billing__refund__v1__refund__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor billing__refund__v1__refund__descriptor =
 {
@@ -914,7 +1070,7 @@ const ProtobufCMessageDescriptor billing__refund__v1__refund__descriptor =
   "Billing__Refund__V1__Refund",
   "billing.refund.v1",
   sizeof(Billing__Refund__V1__Refund),
-  12,
+  13,
   billing__refund__v1__refund__field_descriptors,
   billing__refund__v1__refund__field_indices_by_name,
   1,  billing__refund__v1__refund__number_ranges,
@@ -1088,7 +1244,7 @@ const ProtobufCMessageDescriptor billing__refund__v1__quote_refund_reply__descri
   (ProtobufCMessageInit) billing__refund__v1__quote_refund_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__refund__v1__open_refund_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor billing__refund__v1__open_refund_request__field_descriptors[5] =
 {
   {
     "step",
@@ -1138,17 +1294,30 @@ static const ProtobufCFieldDescriptor billing__refund__v1__open_refund_request__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "renewal_only",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__OpenRefundRequest, renewal_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__refund__v1__open_refund_request__field_indices_by_name[] = {
   2,   /* field[2] = group */
   1,   /* field[1] = refund_id */
+  4,   /* field[4] = renewal_only */
   0,   /* field[0] = step */
   3,   /* field[3] = token */
 };
 static const ProtobufCIntRange billing__refund__v1__open_refund_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor billing__refund__v1__open_refund_request__descriptor =
 {
@@ -1158,7 +1327,7 @@ const ProtobufCMessageDescriptor billing__refund__v1__open_refund_request__descr
   "Billing__Refund__V1__OpenRefundRequest",
   "billing.refund.v1",
   sizeof(Billing__Refund__V1__OpenRefundRequest),
-  4,
+  5,
   billing__refund__v1__open_refund_request__field_descriptors,
   billing__refund__v1__open_refund_request__field_indices_by_name,
   1,  billing__refund__v1__open_refund_request__number_ranges,

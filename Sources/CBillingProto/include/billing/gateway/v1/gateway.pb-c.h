@@ -27,6 +27,12 @@ typedef struct Billing__Gateway__V1__UnsubscribeRequest Billing__Gateway__V1__Un
 typedef struct Billing__Gateway__V1__UnsubscribeReply Billing__Gateway__V1__UnsubscribeReply;
 typedef struct Billing__Gateway__V1__PlaceNewOrderRequest Billing__Gateway__V1__PlaceNewOrderRequest;
 typedef struct Billing__Gateway__V1__PlaceSwitchOrderRequest Billing__Gateway__V1__PlaceSwitchOrderRequest;
+typedef struct Billing__Gateway__V1__PlaceRenewalOrderRequest Billing__Gateway__V1__PlaceRenewalOrderRequest;
+typedef struct Billing__Gateway__V1__CancelRenewalRequest Billing__Gateway__V1__CancelRenewalRequest;
+typedef struct Billing__Gateway__V1__PriceImpactRequest Billing__Gateway__V1__PriceImpactRequest;
+typedef struct Billing__Gateway__V1__PriceImpactReply Billing__Gateway__V1__PriceImpactReply;
+typedef struct Billing__Gateway__V1__ThingImpact Billing__Gateway__V1__ThingImpact;
+typedef struct Billing__Gateway__V1__ExplainLineReply Billing__Gateway__V1__ExplainLineReply;
 typedef struct Billing__Gateway__V1__PayOrderRequest Billing__Gateway__V1__PayOrderRequest;
 typedef struct Billing__Gateway__V1__PayOrderReply Billing__Gateway__V1__PayOrderReply;
 typedef struct Billing__Gateway__V1__ConfirmPaymentReply Billing__Gateway__V1__ConfirmPaymentReply;
@@ -139,10 +145,12 @@ struct  Billing__Gateway__V1__PlaceNewOrderRequest
   uint32_t months;
   ProtobufCBinaryData name;
   ProtobufCBinaryData network;
+  protobuf_c_boolean auto_renewal;
+  uint32_t auto_renewal_months;
 };
 #define BILLING__GATEWAY__V1__PLACE_NEW_ORDER_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__gateway__v1__place_new_order_request__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, {0,NULL}, {0,NULL} }
+    , {0,NULL}, {0,NULL}, 0, 0, {0,NULL}, {0,NULL}, 0, 0 }
 
 
 struct  Billing__Gateway__V1__PlaceSwitchOrderRequest
@@ -150,10 +158,86 @@ struct  Billing__Gateway__V1__PlaceSwitchOrderRequest
   ProtobufCMessage base;
   ProtobufCBinaryData group_id;
   uint32_t months;
+  protobuf_c_boolean auto_renewal;
+  uint32_t auto_renewal_months;
 };
 #define BILLING__GATEWAY__V1__PLACE_SWITCH_ORDER_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__gateway__v1__place_switch_order_request__descriptor) \
+    , {0,NULL}, 0, 0, 0 }
+
+
+struct  Billing__Gateway__V1__PlaceRenewalOrderRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData group_id;
+  uint32_t months;
+};
+#define BILLING__GATEWAY__V1__PLACE_RENEWAL_ORDER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__gateway__v1__place_renewal_order_request__descriptor) \
     , {0,NULL}, 0 }
+
+
+struct  Billing__Gateway__V1__CancelRenewalRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData group_id;
+  ProtobufCBinaryData token;
+};
+#define BILLING__GATEWAY__V1__CANCEL_RENEWAL_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__gateway__v1__cancel_renewal_request__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
+struct  Billing__Gateway__V1__PriceImpactRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData document;
+  ProtobufCBinaryData cursor;
+};
+#define BILLING__GATEWAY__V1__PRICE_IMPACT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__gateway__v1__price_impact_request__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
+struct  Billing__Gateway__V1__PriceImpactReply
+{
+  ProtobufCMessage base;
+  uint32_t version;
+  int64_t effective_at;
+  size_t n_changes;
+  Billing__Pricing__V1__PriceChange **changes;
+  size_t n_impacts;
+  Billing__Gateway__V1__ThingImpact **impacts;
+  ProtobufCBinaryData next_cursor;
+};
+#define BILLING__GATEWAY__V1__PRICE_IMPACT_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__gateway__v1__price_impact_reply__descriptor) \
+    , 0, 0, 0,NULL, 0,NULL, {0,NULL} }
+
+
+struct  Billing__Gateway__V1__ThingImpact
+{
+  ProtobufCMessage base;
+  Billing__Metering__V1__Billed *thing;
+  Billing__Pricing__V1__Impact *impact;
+};
+#define BILLING__GATEWAY__V1__THING_IMPACT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__gateway__v1__thing_impact__descriptor) \
+    , NULL, NULL }
+
+
+struct  Billing__Gateway__V1__ExplainLineReply
+{
+  ProtobufCMessage base;
+  Billing__Order__V1__LineDetails *details;
+  size_t n_steps;
+  ProtobufCBinaryData *steps;
+  int64_t recomputed_micros;
+  protobuf_c_boolean agrees;
+};
+#define BILLING__GATEWAY__V1__EXPLAIN_LINE_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__gateway__v1__explain_line_reply__descriptor) \
+    , NULL, 0,NULL, 0, 0 }
 
 
 struct  Billing__Gateway__V1__PayOrderRequest
@@ -162,10 +246,13 @@ struct  Billing__Gateway__V1__PayOrderRequest
   ProtobufCBinaryData order_id;
   Billing__Order__V1__PaymentMethod payment_method;
   ProtobufCBinaryData reference;
+  ProtobufCBinaryData coupon_id;
+  protobuf_c_boolean without_coupon;
+  int64_t balance_micros;
 };
 #define BILLING__GATEWAY__V1__PAY_ORDER_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__gateway__v1__pay_order_request__descriptor) \
-    , {0,NULL}, BILLING__ORDER__V1__PAYMENT_METHOD__PAYMENT_METHOD_UNSPECIFIED, {0,NULL} }
+    , {0,NULL}, BILLING__ORDER__V1__PAYMENT_METHOD__PAYMENT_METHOD_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, 0 }
 
 
 struct  Billing__Gateway__V1__PayOrderReply
@@ -514,6 +601,120 @@ Billing__Gateway__V1__PlaceSwitchOrderRequest *
                       const uint8_t       *data);
 void   billing__gateway__v1__place_switch_order_request__free_unpacked
                      (Billing__Gateway__V1__PlaceSwitchOrderRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Gateway__V1__PlaceRenewalOrderRequest methods */
+void   billing__gateway__v1__place_renewal_order_request__init
+                     (Billing__Gateway__V1__PlaceRenewalOrderRequest         *message);
+size_t billing__gateway__v1__place_renewal_order_request__get_packed_size
+                     (const Billing__Gateway__V1__PlaceRenewalOrderRequest   *message);
+size_t billing__gateway__v1__place_renewal_order_request__pack
+                     (const Billing__Gateway__V1__PlaceRenewalOrderRequest   *message,
+                      uint8_t             *out);
+size_t billing__gateway__v1__place_renewal_order_request__pack_to_buffer
+                     (const Billing__Gateway__V1__PlaceRenewalOrderRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Gateway__V1__PlaceRenewalOrderRequest *
+       billing__gateway__v1__place_renewal_order_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__gateway__v1__place_renewal_order_request__free_unpacked
+                     (Billing__Gateway__V1__PlaceRenewalOrderRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Gateway__V1__CancelRenewalRequest methods */
+void   billing__gateway__v1__cancel_renewal_request__init
+                     (Billing__Gateway__V1__CancelRenewalRequest         *message);
+size_t billing__gateway__v1__cancel_renewal_request__get_packed_size
+                     (const Billing__Gateway__V1__CancelRenewalRequest   *message);
+size_t billing__gateway__v1__cancel_renewal_request__pack
+                     (const Billing__Gateway__V1__CancelRenewalRequest   *message,
+                      uint8_t             *out);
+size_t billing__gateway__v1__cancel_renewal_request__pack_to_buffer
+                     (const Billing__Gateway__V1__CancelRenewalRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Gateway__V1__CancelRenewalRequest *
+       billing__gateway__v1__cancel_renewal_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__gateway__v1__cancel_renewal_request__free_unpacked
+                     (Billing__Gateway__V1__CancelRenewalRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Gateway__V1__PriceImpactRequest methods */
+void   billing__gateway__v1__price_impact_request__init
+                     (Billing__Gateway__V1__PriceImpactRequest         *message);
+size_t billing__gateway__v1__price_impact_request__get_packed_size
+                     (const Billing__Gateway__V1__PriceImpactRequest   *message);
+size_t billing__gateway__v1__price_impact_request__pack
+                     (const Billing__Gateway__V1__PriceImpactRequest   *message,
+                      uint8_t             *out);
+size_t billing__gateway__v1__price_impact_request__pack_to_buffer
+                     (const Billing__Gateway__V1__PriceImpactRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Gateway__V1__PriceImpactRequest *
+       billing__gateway__v1__price_impact_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__gateway__v1__price_impact_request__free_unpacked
+                     (Billing__Gateway__V1__PriceImpactRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Gateway__V1__PriceImpactReply methods */
+void   billing__gateway__v1__price_impact_reply__init
+                     (Billing__Gateway__V1__PriceImpactReply         *message);
+size_t billing__gateway__v1__price_impact_reply__get_packed_size
+                     (const Billing__Gateway__V1__PriceImpactReply   *message);
+size_t billing__gateway__v1__price_impact_reply__pack
+                     (const Billing__Gateway__V1__PriceImpactReply   *message,
+                      uint8_t             *out);
+size_t billing__gateway__v1__price_impact_reply__pack_to_buffer
+                     (const Billing__Gateway__V1__PriceImpactReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Gateway__V1__PriceImpactReply *
+       billing__gateway__v1__price_impact_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__gateway__v1__price_impact_reply__free_unpacked
+                     (Billing__Gateway__V1__PriceImpactReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Gateway__V1__ThingImpact methods */
+void   billing__gateway__v1__thing_impact__init
+                     (Billing__Gateway__V1__ThingImpact         *message);
+size_t billing__gateway__v1__thing_impact__get_packed_size
+                     (const Billing__Gateway__V1__ThingImpact   *message);
+size_t billing__gateway__v1__thing_impact__pack
+                     (const Billing__Gateway__V1__ThingImpact   *message,
+                      uint8_t             *out);
+size_t billing__gateway__v1__thing_impact__pack_to_buffer
+                     (const Billing__Gateway__V1__ThingImpact   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Gateway__V1__ThingImpact *
+       billing__gateway__v1__thing_impact__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__gateway__v1__thing_impact__free_unpacked
+                     (Billing__Gateway__V1__ThingImpact *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Gateway__V1__ExplainLineReply methods */
+void   billing__gateway__v1__explain_line_reply__init
+                     (Billing__Gateway__V1__ExplainLineReply         *message);
+size_t billing__gateway__v1__explain_line_reply__get_packed_size
+                     (const Billing__Gateway__V1__ExplainLineReply   *message);
+size_t billing__gateway__v1__explain_line_reply__pack
+                     (const Billing__Gateway__V1__ExplainLineReply   *message,
+                      uint8_t             *out);
+size_t billing__gateway__v1__explain_line_reply__pack_to_buffer
+                     (const Billing__Gateway__V1__ExplainLineReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Gateway__V1__ExplainLineReply *
+       billing__gateway__v1__explain_line_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__gateway__v1__explain_line_reply__free_unpacked
+                     (Billing__Gateway__V1__ExplainLineReply *message,
                       ProtobufCAllocator *allocator);
 /* Billing__Gateway__V1__PayOrderRequest methods */
 void   billing__gateway__v1__pay_order_request__init
@@ -899,6 +1100,24 @@ typedef void (*Billing__Gateway__V1__PlaceNewOrderRequest_Closure)
 typedef void (*Billing__Gateway__V1__PlaceSwitchOrderRequest_Closure)
                  (const Billing__Gateway__V1__PlaceSwitchOrderRequest *message,
                   void *closure_data);
+typedef void (*Billing__Gateway__V1__PlaceRenewalOrderRequest_Closure)
+                 (const Billing__Gateway__V1__PlaceRenewalOrderRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Gateway__V1__CancelRenewalRequest_Closure)
+                 (const Billing__Gateway__V1__CancelRenewalRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Gateway__V1__PriceImpactRequest_Closure)
+                 (const Billing__Gateway__V1__PriceImpactRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Gateway__V1__PriceImpactReply_Closure)
+                 (const Billing__Gateway__V1__PriceImpactReply *message,
+                  void *closure_data);
+typedef void (*Billing__Gateway__V1__ThingImpact_Closure)
+                 (const Billing__Gateway__V1__ThingImpact *message,
+                  void *closure_data);
+typedef void (*Billing__Gateway__V1__ExplainLineReply_Closure)
+                 (const Billing__Gateway__V1__ExplainLineReply *message,
+                  void *closure_data);
 typedef void (*Billing__Gateway__V1__PayOrderRequest_Closure)
                  (const Billing__Gateway__V1__PayOrderRequest *message,
                   void *closure_data);
@@ -971,6 +1190,12 @@ extern const ProtobufCMessageDescriptor billing__gateway__v1__unsubscribe_reques
 extern const ProtobufCMessageDescriptor billing__gateway__v1__unsubscribe_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__gateway__v1__place_new_order_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__gateway__v1__place_switch_order_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__gateway__v1__place_renewal_order_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__gateway__v1__cancel_renewal_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__gateway__v1__price_impact_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__gateway__v1__price_impact_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__gateway__v1__thing_impact__descriptor;
+extern const ProtobufCMessageDescriptor billing__gateway__v1__explain_line_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__gateway__v1__pay_order_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__gateway__v1__pay_order_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__gateway__v1__confirm_payment_reply__descriptor;

@@ -19,6 +19,7 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Billing__Metering__V1__Instance Billing__Metering__V1__Instance;
 typedef struct Billing__Metering__V1__InstanceGroup Billing__Metering__V1__InstanceGroup;
 typedef struct Billing__Metering__V1__Term Billing__Metering__V1__Term;
+typedef struct Billing__Metering__V1__SetAutoRenewalRequest Billing__Metering__V1__SetAutoRenewalRequest;
 typedef struct Billing__Metering__V1__CreateGroupRequest Billing__Metering__V1__CreateGroupRequest;
 typedef struct Billing__Metering__V1__ReportCreatedRequest Billing__Metering__V1__ReportCreatedRequest;
 typedef struct Billing__Metering__V1__RenameGroupRequest Billing__Metering__V1__RenameGroupRequest;
@@ -33,6 +34,28 @@ typedef struct Billing__Metering__V1__LockGroupRequest Billing__Metering__V1__Lo
 typedef struct Billing__Metering__V1__SwitchGroupRequest Billing__Metering__V1__SwitchGroupRequest;
 typedef struct Billing__Metering__V1__EndGroupRequest Billing__Metering__V1__EndGroupRequest;
 typedef struct Billing__Metering__V1__ReleaseGroupRequest Billing__Metering__V1__ReleaseGroupRequest;
+typedef struct Billing__Metering__V1__ExtendGroupRequest Billing__Metering__V1__ExtendGroupRequest;
+typedef struct Billing__Metering__V1__DropRenewalRequest Billing__Metering__V1__DropRenewalRequest;
+typedef struct Billing__Metering__V1__ResumeAccountRequest Billing__Metering__V1__ResumeAccountRequest;
+typedef struct Billing__Metering__V1__ResumeAccountReply Billing__Metering__V1__ResumeAccountReply;
+typedef struct Billing__Metering__V1__Resource Billing__Metering__V1__Resource;
+typedef struct Billing__Metering__V1__EnableInternetRequest Billing__Metering__V1__EnableInternetRequest;
+typedef struct Billing__Metering__V1__AddBandwidthRequest Billing__Metering__V1__AddBandwidthRequest;
+typedef struct Billing__Metering__V1__SetBackupRequest Billing__Metering__V1__SetBackupRequest;
+typedef struct Billing__Metering__V1__ReleaseResourceRequest Billing__Metering__V1__ReleaseResourceRequest;
+typedef struct Billing__Metering__V1__ResourcesReply Billing__Metering__V1__ResourcesReply;
+typedef struct Billing__Metering__V1__ListResourcesRequest Billing__Metering__V1__ListResourcesRequest;
+typedef struct Billing__Metering__V1__ListResourcesReply Billing__Metering__V1__ListResourcesReply;
+typedef struct Billing__Metering__V1__ListAccruingRequest Billing__Metering__V1__ListAccruingRequest;
+typedef struct Billing__Metering__V1__Accruing Billing__Metering__V1__Accruing;
+typedef struct Billing__Metering__V1__ListAccruingReply Billing__Metering__V1__ListAccruingReply;
+typedef struct Billing__Metering__V1__ListBilledRequest Billing__Metering__V1__ListBilledRequest;
+typedef struct Billing__Metering__V1__Billed Billing__Metering__V1__Billed;
+typedef struct Billing__Metering__V1__ListBilledReply Billing__Metering__V1__ListBilledReply;
+typedef struct Billing__Metering__V1__ListDueRequest Billing__Metering__V1__ListDueRequest;
+typedef struct Billing__Metering__V1__DueGroup Billing__Metering__V1__DueGroup;
+typedef struct Billing__Metering__V1__ListDueReply Billing__Metering__V1__ListDueReply;
+typedef struct Billing__Metering__V1__NoteRenewalAttemptRequest Billing__Metering__V1__NoteRenewalAttemptRequest;
 typedef struct Billing__Metering__V1__CutRequest Billing__Metering__V1__CutRequest;
 typedef struct Billing__Metering__V1__CutReply Billing__Metering__V1__CutReply;
 typedef struct Billing__Metering__V1__ExpireTermsRequest Billing__Metering__V1__ExpireTermsRequest;
@@ -85,6 +108,27 @@ typedef enum _Billing__Metering__V1__PowerState {
   BILLING__METERING__V1__POWER_STATE__POWER_STATE_STOPPED = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BILLING__METERING__V1__POWER_STATE)
 } Billing__Metering__V1__PowerState;
+typedef enum _Billing__Metering__V1__ResourceKind {
+  BILLING__METERING__V1__RESOURCE_KIND__RESOURCE_KIND_UNSPECIFIED = 0,
+  BILLING__METERING__V1__RESOURCE_KIND__RESOURCE_KIND_NAT_GATEWAY = 1,
+  BILLING__METERING__V1__RESOURCE_KIND__RESOURCE_KIND_EIP = 2,
+  BILLING__METERING__V1__RESOURCE_KIND__RESOURCE_KIND_SHARED_BANDWIDTH = 3,
+  BILLING__METERING__V1__RESOURCE_KIND__RESOURCE_KIND_OSS = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BILLING__METERING__V1__RESOURCE_KIND)
+} Billing__Metering__V1__ResourceKind;
+typedef enum _Billing__Metering__V1__ResourceStatus {
+  BILLING__METERING__V1__RESOURCE_STATUS__RESOURCE_STATUS_UNSPECIFIED = 0,
+  BILLING__METERING__V1__RESOURCE_STATUS__RESOURCE_STATUS_ACTIVE = 1,
+  BILLING__METERING__V1__RESOURCE_STATUS__RESOURCE_STATUS_OVERDUE = 2,
+  BILLING__METERING__V1__RESOURCE_STATUS__RESOURCE_STATUS_RELEASED = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BILLING__METERING__V1__RESOURCE_STATUS)
+} Billing__Metering__V1__ResourceStatus;
+typedef enum _Billing__Metering__V1__DueKind {
+  BILLING__METERING__V1__DUE_KIND__DUE_KIND_UNSPECIFIED = 0,
+  BILLING__METERING__V1__DUE_KIND__DUE_KIND_RELEASE = 1,
+  BILLING__METERING__V1__DUE_KIND__DUE_KIND_AUTO_RENEWAL = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BILLING__METERING__V1__DUE_KIND)
+} Billing__Metering__V1__DueKind;
 
 /* --- messages --- */
 
@@ -124,10 +168,22 @@ struct  Billing__Metering__V1__InstanceGroup
   size_t n_members;
   Billing__Metering__V1__Instance **members;
   int64_t switched_at;
+  int64_t overdue_at;
+  int64_t expired_at;
+  int64_t release_at;
+  protobuf_c_boolean auto_renewal;
+  uint32_t auto_renewal_months;
+  size_t n_pending_renewals;
+  Billing__Metering__V1__Term **pending_renewals;
+  int64_t paid_through;
+  int64_t nominal_start;
+  uint32_t nominal_months;
+  int64_t renewal_attempt_at;
+  uint32_t months;
 };
 #define BILLING__METERING__V1__INSTANCE_GROUP__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__instance_group__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, BILLING__METERING__V1__GROUP_STATUS__GROUP_STATUS_UNSPECIFIED, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED, BILLING__COMMON__V1__BILLING_UNIT__BILLING_UNIT_UNSPECIFIED, 0, 0, 0, BILLING__METERING__V1__RELEASE_CAUSE__RELEASE_CAUSE_UNSPECIFIED, 0, 0, 0, {0,NULL}, {0,NULL}, 0,NULL, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, BILLING__METERING__V1__GROUP_STATUS__GROUP_STATUS_UNSPECIFIED, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED, BILLING__COMMON__V1__BILLING_UNIT__BILLING_UNIT_UNSPECIFIED, 0, 0, 0, BILLING__METERING__V1__RELEASE_CAUSE__RELEASE_CAUSE_UNSPECIFIED, 0, 0, 0, {0,NULL}, {0,NULL}, 0,NULL, 0, 0, 0, 0, 0, 0, 0,NULL, 0, 0, 0, 0, 0 }
 
 
 struct  Billing__Metering__V1__Term
@@ -137,10 +193,24 @@ struct  Billing__Metering__V1__Term
   int64_t start;
   int64_t end;
   uint32_t months;
+  protobuf_c_boolean auto_renewal;
+  uint32_t auto_renewal_months;
 };
 #define BILLING__METERING__V1__TERM__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__term__descriptor) \
-    , {0,NULL}, 0, 0, 0 }
+    , {0,NULL}, 0, 0, 0, 0, 0 }
+
+
+struct  Billing__Metering__V1__SetAutoRenewalRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData group_id;
+  protobuf_c_boolean enabled;
+  uint32_t months;
+};
+#define BILLING__METERING__V1__SET_AUTO_RENEWAL_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__set_auto_renewal_request__descriptor) \
+    , {0,NULL}, 0, 0 }
 
 
 struct  Billing__Metering__V1__CreateGroupRequest
@@ -274,10 +344,11 @@ struct  Billing__Metering__V1__LockGroupRequest
   Billing__Common__V1__SagaStep *step;
   ProtobufCBinaryData group_id;
   Billing__Common__V1__BillingMethod billing_method;
+  protobuf_c_boolean or_expired;
 };
 #define BILLING__METERING__V1__LOCK_GROUP_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__lock_group_request__descriptor) \
-    , NULL, {0,NULL}, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED }
+    , NULL, {0,NULL}, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED, 0 }
 
 
 struct  Billing__Metering__V1__SwitchGroupRequest
@@ -309,10 +380,294 @@ struct  Billing__Metering__V1__ReleaseGroupRequest
   ProtobufCMessage base;
   Billing__Common__V1__SagaStep *step;
   ProtobufCBinaryData group_id;
+  Billing__Metering__V1__GroupStatus status;
+  int64_t since;
 };
 #define BILLING__METERING__V1__RELEASE_GROUP_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__release_group_request__descriptor) \
-    , NULL, {0,NULL} }
+    , NULL, {0,NULL}, BILLING__METERING__V1__GROUP_STATUS__GROUP_STATUS_UNSPECIFIED, 0 }
+
+
+struct  Billing__Metering__V1__ExtendGroupRequest
+{
+  ProtobufCMessage base;
+  Billing__Common__V1__SagaStep *step;
+  ProtobufCBinaryData group_id;
+  Billing__Metering__V1__Term *term;
+  protobuf_c_boolean automatic;
+};
+#define BILLING__METERING__V1__EXTEND_GROUP_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__extend_group_request__descriptor) \
+    , NULL, {0,NULL}, NULL, 0 }
+
+
+struct  Billing__Metering__V1__DropRenewalRequest
+{
+  ProtobufCMessage base;
+  Billing__Common__V1__SagaStep *step;
+  ProtobufCBinaryData group_id;
+  ProtobufCBinaryData order_id;
+};
+#define BILLING__METERING__V1__DROP_RENEWAL_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__drop_renewal_request__descriptor) \
+    , NULL, {0,NULL}, {0,NULL} }
+
+
+struct  Billing__Metering__V1__ResumeAccountRequest
+{
+  ProtobufCMessage base;
+  Billing__Common__V1__SagaStep *step;
+  int64_t at;
+};
+#define BILLING__METERING__V1__RESUME_ACCOUNT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__resume_account_request__descriptor) \
+    , NULL, 0 }
+
+
+struct  Billing__Metering__V1__ResumeAccountReply
+{
+  ProtobufCMessage base;
+  size_t n_group_ids;
+  ProtobufCBinaryData *group_ids;
+  size_t n_resource_ids;
+  ProtobufCBinaryData *resource_ids;
+};
+#define BILLING__METERING__V1__RESUME_ACCOUNT_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__resume_account_reply__descriptor) \
+    , 0,NULL, 0,NULL }
+
+
+struct  Billing__Metering__V1__Resource
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData resource_id;
+  ProtobufCBinaryData account_id;
+  Billing__Metering__V1__ResourceKind kind;
+  ProtobufCBinaryData region;
+  ProtobufCBinaryData network;
+  int64_t quantity;
+  Billing__Metering__V1__ResourceStatus status;
+  int64_t created_at;
+  int64_t released_at;
+  int64_t overdue_at;
+};
+#define BILLING__METERING__V1__RESOURCE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__resource__descriptor) \
+    , {0,NULL}, {0,NULL}, BILLING__METERING__V1__RESOURCE_KIND__RESOURCE_KIND_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, BILLING__METERING__V1__RESOURCE_STATUS__RESOURCE_STATUS_UNSPECIFIED, 0, 0, 0 }
+
+
+struct  Billing__Metering__V1__EnableInternetRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData network;
+  ProtobufCBinaryData region;
+};
+#define BILLING__METERING__V1__ENABLE_INTERNET_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__enable_internet_request__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
+struct  Billing__Metering__V1__AddBandwidthRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData network;
+  ProtobufCBinaryData region;
+  uint32_t mbps;
+};
+#define BILLING__METERING__V1__ADD_BANDWIDTH_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__add_bandwidth_request__descriptor) \
+    , {0,NULL}, {0,NULL}, 0 }
+
+
+struct  Billing__Metering__V1__SetBackupRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData region;
+  int64_t gib;
+};
+#define BILLING__METERING__V1__SET_BACKUP_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__set_backup_request__descriptor) \
+    , {0,NULL}, 0 }
+
+
+struct  Billing__Metering__V1__ReleaseResourceRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData resource_id;
+};
+#define BILLING__METERING__V1__RELEASE_RESOURCE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__release_resource_request__descriptor) \
+    , {0,NULL} }
+
+
+struct  Billing__Metering__V1__ResourcesReply
+{
+  ProtobufCMessage base;
+  size_t n_resources;
+  Billing__Metering__V1__Resource **resources;
+};
+#define BILLING__METERING__V1__RESOURCES_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__resources_reply__descriptor) \
+    , 0,NULL }
+
+
+struct  Billing__Metering__V1__ListResourcesRequest
+{
+  ProtobufCMessage base;
+  size_t n_statuses;
+  Billing__Metering__V1__ResourceStatus *statuses;
+  ProtobufCBinaryData network;
+  ProtobufCBinaryData cursor;
+  uint32_t limit;
+};
+#define BILLING__METERING__V1__LIST_RESOURCES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__list_resources_request__descriptor) \
+    , 0,NULL, {0,NULL}, {0,NULL}, 0 }
+
+
+struct  Billing__Metering__V1__ListResourcesReply
+{
+  ProtobufCMessage base;
+  size_t n_resources;
+  Billing__Metering__V1__Resource **resources;
+  ProtobufCBinaryData next_cursor;
+};
+#define BILLING__METERING__V1__LIST_RESOURCES_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__list_resources_reply__descriptor) \
+    , 0,NULL, {0,NULL} }
+
+
+struct  Billing__Metering__V1__ListAccruingRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData cursor;
+  uint32_t limit;
+};
+#define BILLING__METERING__V1__LIST_ACCRUING_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__list_accruing_request__descriptor) \
+    , {0,NULL}, 0 }
+
+
+struct  Billing__Metering__V1__Accruing
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData resource_id;
+  ProtobufCBinaryData item;
+  ProtobufCBinaryData specification;
+  ProtobufCBinaryData region;
+  ProtobufCBinaryData network;
+  uint32_t instances;
+  int64_t quantity;
+  int64_t since;
+  int64_t until;
+  Billing__Common__V1__BillingUnit billing_unit;
+  ProtobufCBinaryData name;
+  int64_t hour_micros;
+};
+#define BILLING__METERING__V1__ACCRUING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__accruing__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, BILLING__COMMON__V1__BILLING_UNIT__BILLING_UNIT_UNSPECIFIED, {0,NULL}, 0 }
+
+
+struct  Billing__Metering__V1__ListAccruingReply
+{
+  ProtobufCMessage base;
+  size_t n_accruing;
+  Billing__Metering__V1__Accruing **accruing;
+  ProtobufCBinaryData next_cursor;
+};
+#define BILLING__METERING__V1__LIST_ACCRUING_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__list_accruing_reply__descriptor) \
+    , 0,NULL, {0,NULL} }
+
+
+struct  Billing__Metering__V1__ListBilledRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData after_account;
+  uint32_t partition_from;
+  uint32_t partition_to;
+};
+#define BILLING__METERING__V1__LIST_BILLED_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__list_billed_request__descriptor) \
+    , {0,NULL}, 0, 0 }
+
+
+struct  Billing__Metering__V1__Billed
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData account_id;
+  ProtobufCBinaryData id;
+  ProtobufCBinaryData specification;
+  ProtobufCBinaryData region;
+  uint32_t instances;
+  Billing__Common__V1__BillingMethod billing_method;
+  int64_t paid_through;
+  uint32_t months;
+  ProtobufCBinaryData item;
+  int64_t quantity;
+};
+#define BILLING__METERING__V1__BILLED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__billed__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED, 0, 0, {0,NULL}, 0 }
+
+
+struct  Billing__Metering__V1__ListBilledReply
+{
+  ProtobufCMessage base;
+  size_t n_things;
+  Billing__Metering__V1__Billed **things;
+  ProtobufCBinaryData next_account;
+  uint32_t next_partition;
+};
+#define BILLING__METERING__V1__LIST_BILLED_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__list_billed_reply__descriptor) \
+    , 0,NULL, {0,NULL}, 0 }
+
+
+struct  Billing__Metering__V1__ListDueRequest
+{
+  ProtobufCMessage base;
+  Billing__Metering__V1__DueKind kind;
+  int64_t through;
+  uint32_t limit;
+};
+#define BILLING__METERING__V1__LIST_DUE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__list_due_request__descriptor) \
+    , BILLING__METERING__V1__DUE_KIND__DUE_KIND_UNSPECIFIED, 0, 0 }
+
+
+struct  Billing__Metering__V1__DueGroup
+{
+  ProtobufCMessage base;
+  Billing__Metering__V1__InstanceGroup *group;
+  int64_t due_at;
+};
+#define BILLING__METERING__V1__DUE_GROUP__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__due_group__descriptor) \
+    , NULL, 0 }
+
+
+struct  Billing__Metering__V1__ListDueReply
+{
+  ProtobufCMessage base;
+  size_t n_groups;
+  Billing__Metering__V1__DueGroup **groups;
+};
+#define BILLING__METERING__V1__LIST_DUE_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__list_due_reply__descriptor) \
+    , 0,NULL }
+
+
+struct  Billing__Metering__V1__NoteRenewalAttemptRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData group_id;
+  int64_t attempt_at;
+};
+#define BILLING__METERING__V1__NOTE_RENEWAL_ATTEMPT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__note_renewal_attempt_request__descriptor) \
+    , {0,NULL}, 0 }
 
 
 struct  Billing__Metering__V1__CutRequest
@@ -378,10 +733,12 @@ struct  Billing__Metering__V1__NextDueReply
   ProtobufCMessage base;
   int64_t cut_at;
   int64_t expiry_at;
+  int64_t release_at;
+  int64_t auto_renewal_at;
 };
 #define BILLING__METERING__V1__NEXT_DUE_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__next_due_reply__descriptor) \
-    , 0, 0 }
+    , 0, 0, 0, 0 }
 
 
 struct  Billing__Metering__V1__CutStatusRequest
@@ -426,10 +783,11 @@ struct  Billing__Metering__V1__BilledSegment
   int64_t start;
   int64_t billed_through;
   ProtobufCBinaryData order_id;
+  ProtobufCBinaryData resource_id;
 };
 #define BILLING__METERING__V1__BILLED_SEGMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__billed_segment__descriptor) \
-    , {0,NULL}, {0,NULL}, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED, 0, 0, {0,NULL} }
+    , {0,NULL}, {0,NULL}, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED, 0, 0, {0,NULL}, {0,NULL} }
 
 
 struct  Billing__Metering__V1__AuditTimelinesReply
@@ -503,6 +861,25 @@ Billing__Metering__V1__Term *
                       const uint8_t       *data);
 void   billing__metering__v1__term__free_unpacked
                      (Billing__Metering__V1__Term *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__SetAutoRenewalRequest methods */
+void   billing__metering__v1__set_auto_renewal_request__init
+                     (Billing__Metering__V1__SetAutoRenewalRequest         *message);
+size_t billing__metering__v1__set_auto_renewal_request__get_packed_size
+                     (const Billing__Metering__V1__SetAutoRenewalRequest   *message);
+size_t billing__metering__v1__set_auto_renewal_request__pack
+                     (const Billing__Metering__V1__SetAutoRenewalRequest   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__set_auto_renewal_request__pack_to_buffer
+                     (const Billing__Metering__V1__SetAutoRenewalRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__SetAutoRenewalRequest *
+       billing__metering__v1__set_auto_renewal_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__set_auto_renewal_request__free_unpacked
+                     (Billing__Metering__V1__SetAutoRenewalRequest *message,
                       ProtobufCAllocator *allocator);
 /* Billing__Metering__V1__CreateGroupRequest methods */
 void   billing__metering__v1__create_group_request__init
@@ -770,6 +1147,424 @@ Billing__Metering__V1__ReleaseGroupRequest *
 void   billing__metering__v1__release_group_request__free_unpacked
                      (Billing__Metering__V1__ReleaseGroupRequest *message,
                       ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ExtendGroupRequest methods */
+void   billing__metering__v1__extend_group_request__init
+                     (Billing__Metering__V1__ExtendGroupRequest         *message);
+size_t billing__metering__v1__extend_group_request__get_packed_size
+                     (const Billing__Metering__V1__ExtendGroupRequest   *message);
+size_t billing__metering__v1__extend_group_request__pack
+                     (const Billing__Metering__V1__ExtendGroupRequest   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__extend_group_request__pack_to_buffer
+                     (const Billing__Metering__V1__ExtendGroupRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ExtendGroupRequest *
+       billing__metering__v1__extend_group_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__extend_group_request__free_unpacked
+                     (Billing__Metering__V1__ExtendGroupRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__DropRenewalRequest methods */
+void   billing__metering__v1__drop_renewal_request__init
+                     (Billing__Metering__V1__DropRenewalRequest         *message);
+size_t billing__metering__v1__drop_renewal_request__get_packed_size
+                     (const Billing__Metering__V1__DropRenewalRequest   *message);
+size_t billing__metering__v1__drop_renewal_request__pack
+                     (const Billing__Metering__V1__DropRenewalRequest   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__drop_renewal_request__pack_to_buffer
+                     (const Billing__Metering__V1__DropRenewalRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__DropRenewalRequest *
+       billing__metering__v1__drop_renewal_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__drop_renewal_request__free_unpacked
+                     (Billing__Metering__V1__DropRenewalRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ResumeAccountRequest methods */
+void   billing__metering__v1__resume_account_request__init
+                     (Billing__Metering__V1__ResumeAccountRequest         *message);
+size_t billing__metering__v1__resume_account_request__get_packed_size
+                     (const Billing__Metering__V1__ResumeAccountRequest   *message);
+size_t billing__metering__v1__resume_account_request__pack
+                     (const Billing__Metering__V1__ResumeAccountRequest   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__resume_account_request__pack_to_buffer
+                     (const Billing__Metering__V1__ResumeAccountRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ResumeAccountRequest *
+       billing__metering__v1__resume_account_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__resume_account_request__free_unpacked
+                     (Billing__Metering__V1__ResumeAccountRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ResumeAccountReply methods */
+void   billing__metering__v1__resume_account_reply__init
+                     (Billing__Metering__V1__ResumeAccountReply         *message);
+size_t billing__metering__v1__resume_account_reply__get_packed_size
+                     (const Billing__Metering__V1__ResumeAccountReply   *message);
+size_t billing__metering__v1__resume_account_reply__pack
+                     (const Billing__Metering__V1__ResumeAccountReply   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__resume_account_reply__pack_to_buffer
+                     (const Billing__Metering__V1__ResumeAccountReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ResumeAccountReply *
+       billing__metering__v1__resume_account_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__resume_account_reply__free_unpacked
+                     (Billing__Metering__V1__ResumeAccountReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__Resource methods */
+void   billing__metering__v1__resource__init
+                     (Billing__Metering__V1__Resource         *message);
+size_t billing__metering__v1__resource__get_packed_size
+                     (const Billing__Metering__V1__Resource   *message);
+size_t billing__metering__v1__resource__pack
+                     (const Billing__Metering__V1__Resource   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__resource__pack_to_buffer
+                     (const Billing__Metering__V1__Resource   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__Resource *
+       billing__metering__v1__resource__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__resource__free_unpacked
+                     (Billing__Metering__V1__Resource *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__EnableInternetRequest methods */
+void   billing__metering__v1__enable_internet_request__init
+                     (Billing__Metering__V1__EnableInternetRequest         *message);
+size_t billing__metering__v1__enable_internet_request__get_packed_size
+                     (const Billing__Metering__V1__EnableInternetRequest   *message);
+size_t billing__metering__v1__enable_internet_request__pack
+                     (const Billing__Metering__V1__EnableInternetRequest   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__enable_internet_request__pack_to_buffer
+                     (const Billing__Metering__V1__EnableInternetRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__EnableInternetRequest *
+       billing__metering__v1__enable_internet_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__enable_internet_request__free_unpacked
+                     (Billing__Metering__V1__EnableInternetRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__AddBandwidthRequest methods */
+void   billing__metering__v1__add_bandwidth_request__init
+                     (Billing__Metering__V1__AddBandwidthRequest         *message);
+size_t billing__metering__v1__add_bandwidth_request__get_packed_size
+                     (const Billing__Metering__V1__AddBandwidthRequest   *message);
+size_t billing__metering__v1__add_bandwidth_request__pack
+                     (const Billing__Metering__V1__AddBandwidthRequest   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__add_bandwidth_request__pack_to_buffer
+                     (const Billing__Metering__V1__AddBandwidthRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__AddBandwidthRequest *
+       billing__metering__v1__add_bandwidth_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__add_bandwidth_request__free_unpacked
+                     (Billing__Metering__V1__AddBandwidthRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__SetBackupRequest methods */
+void   billing__metering__v1__set_backup_request__init
+                     (Billing__Metering__V1__SetBackupRequest         *message);
+size_t billing__metering__v1__set_backup_request__get_packed_size
+                     (const Billing__Metering__V1__SetBackupRequest   *message);
+size_t billing__metering__v1__set_backup_request__pack
+                     (const Billing__Metering__V1__SetBackupRequest   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__set_backup_request__pack_to_buffer
+                     (const Billing__Metering__V1__SetBackupRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__SetBackupRequest *
+       billing__metering__v1__set_backup_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__set_backup_request__free_unpacked
+                     (Billing__Metering__V1__SetBackupRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ReleaseResourceRequest methods */
+void   billing__metering__v1__release_resource_request__init
+                     (Billing__Metering__V1__ReleaseResourceRequest         *message);
+size_t billing__metering__v1__release_resource_request__get_packed_size
+                     (const Billing__Metering__V1__ReleaseResourceRequest   *message);
+size_t billing__metering__v1__release_resource_request__pack
+                     (const Billing__Metering__V1__ReleaseResourceRequest   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__release_resource_request__pack_to_buffer
+                     (const Billing__Metering__V1__ReleaseResourceRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ReleaseResourceRequest *
+       billing__metering__v1__release_resource_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__release_resource_request__free_unpacked
+                     (Billing__Metering__V1__ReleaseResourceRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ResourcesReply methods */
+void   billing__metering__v1__resources_reply__init
+                     (Billing__Metering__V1__ResourcesReply         *message);
+size_t billing__metering__v1__resources_reply__get_packed_size
+                     (const Billing__Metering__V1__ResourcesReply   *message);
+size_t billing__metering__v1__resources_reply__pack
+                     (const Billing__Metering__V1__ResourcesReply   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__resources_reply__pack_to_buffer
+                     (const Billing__Metering__V1__ResourcesReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ResourcesReply *
+       billing__metering__v1__resources_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__resources_reply__free_unpacked
+                     (Billing__Metering__V1__ResourcesReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ListResourcesRequest methods */
+void   billing__metering__v1__list_resources_request__init
+                     (Billing__Metering__V1__ListResourcesRequest         *message);
+size_t billing__metering__v1__list_resources_request__get_packed_size
+                     (const Billing__Metering__V1__ListResourcesRequest   *message);
+size_t billing__metering__v1__list_resources_request__pack
+                     (const Billing__Metering__V1__ListResourcesRequest   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__list_resources_request__pack_to_buffer
+                     (const Billing__Metering__V1__ListResourcesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ListResourcesRequest *
+       billing__metering__v1__list_resources_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__list_resources_request__free_unpacked
+                     (Billing__Metering__V1__ListResourcesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ListResourcesReply methods */
+void   billing__metering__v1__list_resources_reply__init
+                     (Billing__Metering__V1__ListResourcesReply         *message);
+size_t billing__metering__v1__list_resources_reply__get_packed_size
+                     (const Billing__Metering__V1__ListResourcesReply   *message);
+size_t billing__metering__v1__list_resources_reply__pack
+                     (const Billing__Metering__V1__ListResourcesReply   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__list_resources_reply__pack_to_buffer
+                     (const Billing__Metering__V1__ListResourcesReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ListResourcesReply *
+       billing__metering__v1__list_resources_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__list_resources_reply__free_unpacked
+                     (Billing__Metering__V1__ListResourcesReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ListAccruingRequest methods */
+void   billing__metering__v1__list_accruing_request__init
+                     (Billing__Metering__V1__ListAccruingRequest         *message);
+size_t billing__metering__v1__list_accruing_request__get_packed_size
+                     (const Billing__Metering__V1__ListAccruingRequest   *message);
+size_t billing__metering__v1__list_accruing_request__pack
+                     (const Billing__Metering__V1__ListAccruingRequest   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__list_accruing_request__pack_to_buffer
+                     (const Billing__Metering__V1__ListAccruingRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ListAccruingRequest *
+       billing__metering__v1__list_accruing_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__list_accruing_request__free_unpacked
+                     (Billing__Metering__V1__ListAccruingRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__Accruing methods */
+void   billing__metering__v1__accruing__init
+                     (Billing__Metering__V1__Accruing         *message);
+size_t billing__metering__v1__accruing__get_packed_size
+                     (const Billing__Metering__V1__Accruing   *message);
+size_t billing__metering__v1__accruing__pack
+                     (const Billing__Metering__V1__Accruing   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__accruing__pack_to_buffer
+                     (const Billing__Metering__V1__Accruing   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__Accruing *
+       billing__metering__v1__accruing__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__accruing__free_unpacked
+                     (Billing__Metering__V1__Accruing *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ListAccruingReply methods */
+void   billing__metering__v1__list_accruing_reply__init
+                     (Billing__Metering__V1__ListAccruingReply         *message);
+size_t billing__metering__v1__list_accruing_reply__get_packed_size
+                     (const Billing__Metering__V1__ListAccruingReply   *message);
+size_t billing__metering__v1__list_accruing_reply__pack
+                     (const Billing__Metering__V1__ListAccruingReply   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__list_accruing_reply__pack_to_buffer
+                     (const Billing__Metering__V1__ListAccruingReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ListAccruingReply *
+       billing__metering__v1__list_accruing_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__list_accruing_reply__free_unpacked
+                     (Billing__Metering__V1__ListAccruingReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ListBilledRequest methods */
+void   billing__metering__v1__list_billed_request__init
+                     (Billing__Metering__V1__ListBilledRequest         *message);
+size_t billing__metering__v1__list_billed_request__get_packed_size
+                     (const Billing__Metering__V1__ListBilledRequest   *message);
+size_t billing__metering__v1__list_billed_request__pack
+                     (const Billing__Metering__V1__ListBilledRequest   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__list_billed_request__pack_to_buffer
+                     (const Billing__Metering__V1__ListBilledRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ListBilledRequest *
+       billing__metering__v1__list_billed_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__list_billed_request__free_unpacked
+                     (Billing__Metering__V1__ListBilledRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__Billed methods */
+void   billing__metering__v1__billed__init
+                     (Billing__Metering__V1__Billed         *message);
+size_t billing__metering__v1__billed__get_packed_size
+                     (const Billing__Metering__V1__Billed   *message);
+size_t billing__metering__v1__billed__pack
+                     (const Billing__Metering__V1__Billed   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__billed__pack_to_buffer
+                     (const Billing__Metering__V1__Billed   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__Billed *
+       billing__metering__v1__billed__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__billed__free_unpacked
+                     (Billing__Metering__V1__Billed *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ListBilledReply methods */
+void   billing__metering__v1__list_billed_reply__init
+                     (Billing__Metering__V1__ListBilledReply         *message);
+size_t billing__metering__v1__list_billed_reply__get_packed_size
+                     (const Billing__Metering__V1__ListBilledReply   *message);
+size_t billing__metering__v1__list_billed_reply__pack
+                     (const Billing__Metering__V1__ListBilledReply   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__list_billed_reply__pack_to_buffer
+                     (const Billing__Metering__V1__ListBilledReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ListBilledReply *
+       billing__metering__v1__list_billed_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__list_billed_reply__free_unpacked
+                     (Billing__Metering__V1__ListBilledReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ListDueRequest methods */
+void   billing__metering__v1__list_due_request__init
+                     (Billing__Metering__V1__ListDueRequest         *message);
+size_t billing__metering__v1__list_due_request__get_packed_size
+                     (const Billing__Metering__V1__ListDueRequest   *message);
+size_t billing__metering__v1__list_due_request__pack
+                     (const Billing__Metering__V1__ListDueRequest   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__list_due_request__pack_to_buffer
+                     (const Billing__Metering__V1__ListDueRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ListDueRequest *
+       billing__metering__v1__list_due_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__list_due_request__free_unpacked
+                     (Billing__Metering__V1__ListDueRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__DueGroup methods */
+void   billing__metering__v1__due_group__init
+                     (Billing__Metering__V1__DueGroup         *message);
+size_t billing__metering__v1__due_group__get_packed_size
+                     (const Billing__Metering__V1__DueGroup   *message);
+size_t billing__metering__v1__due_group__pack
+                     (const Billing__Metering__V1__DueGroup   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__due_group__pack_to_buffer
+                     (const Billing__Metering__V1__DueGroup   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__DueGroup *
+       billing__metering__v1__due_group__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__due_group__free_unpacked
+                     (Billing__Metering__V1__DueGroup *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ListDueReply methods */
+void   billing__metering__v1__list_due_reply__init
+                     (Billing__Metering__V1__ListDueReply         *message);
+size_t billing__metering__v1__list_due_reply__get_packed_size
+                     (const Billing__Metering__V1__ListDueReply   *message);
+size_t billing__metering__v1__list_due_reply__pack
+                     (const Billing__Metering__V1__ListDueReply   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__list_due_reply__pack_to_buffer
+                     (const Billing__Metering__V1__ListDueReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ListDueReply *
+       billing__metering__v1__list_due_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__list_due_reply__free_unpacked
+                     (Billing__Metering__V1__ListDueReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__NoteRenewalAttemptRequest methods */
+void   billing__metering__v1__note_renewal_attempt_request__init
+                     (Billing__Metering__V1__NoteRenewalAttemptRequest         *message);
+size_t billing__metering__v1__note_renewal_attempt_request__get_packed_size
+                     (const Billing__Metering__V1__NoteRenewalAttemptRequest   *message);
+size_t billing__metering__v1__note_renewal_attempt_request__pack
+                     (const Billing__Metering__V1__NoteRenewalAttemptRequest   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__note_renewal_attempt_request__pack_to_buffer
+                     (const Billing__Metering__V1__NoteRenewalAttemptRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__NoteRenewalAttemptRequest *
+       billing__metering__v1__note_renewal_attempt_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__note_renewal_attempt_request__free_unpacked
+                     (Billing__Metering__V1__NoteRenewalAttemptRequest *message,
+                      ProtobufCAllocator *allocator);
 /* Billing__Metering__V1__CutRequest methods */
 void   billing__metering__v1__cut_request__init
                      (Billing__Metering__V1__CutRequest         *message);
@@ -990,6 +1785,9 @@ typedef void (*Billing__Metering__V1__InstanceGroup_Closure)
 typedef void (*Billing__Metering__V1__Term_Closure)
                  (const Billing__Metering__V1__Term *message,
                   void *closure_data);
+typedef void (*Billing__Metering__V1__SetAutoRenewalRequest_Closure)
+                 (const Billing__Metering__V1__SetAutoRenewalRequest *message,
+                  void *closure_data);
 typedef void (*Billing__Metering__V1__CreateGroupRequest_Closure)
                  (const Billing__Metering__V1__CreateGroupRequest *message,
                   void *closure_data);
@@ -1031,6 +1829,72 @@ typedef void (*Billing__Metering__V1__EndGroupRequest_Closure)
                   void *closure_data);
 typedef void (*Billing__Metering__V1__ReleaseGroupRequest_Closure)
                  (const Billing__Metering__V1__ReleaseGroupRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ExtendGroupRequest_Closure)
+                 (const Billing__Metering__V1__ExtendGroupRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__DropRenewalRequest_Closure)
+                 (const Billing__Metering__V1__DropRenewalRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ResumeAccountRequest_Closure)
+                 (const Billing__Metering__V1__ResumeAccountRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ResumeAccountReply_Closure)
+                 (const Billing__Metering__V1__ResumeAccountReply *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__Resource_Closure)
+                 (const Billing__Metering__V1__Resource *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__EnableInternetRequest_Closure)
+                 (const Billing__Metering__V1__EnableInternetRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__AddBandwidthRequest_Closure)
+                 (const Billing__Metering__V1__AddBandwidthRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__SetBackupRequest_Closure)
+                 (const Billing__Metering__V1__SetBackupRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ReleaseResourceRequest_Closure)
+                 (const Billing__Metering__V1__ReleaseResourceRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ResourcesReply_Closure)
+                 (const Billing__Metering__V1__ResourcesReply *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ListResourcesRequest_Closure)
+                 (const Billing__Metering__V1__ListResourcesRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ListResourcesReply_Closure)
+                 (const Billing__Metering__V1__ListResourcesReply *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ListAccruingRequest_Closure)
+                 (const Billing__Metering__V1__ListAccruingRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__Accruing_Closure)
+                 (const Billing__Metering__V1__Accruing *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ListAccruingReply_Closure)
+                 (const Billing__Metering__V1__ListAccruingReply *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ListBilledRequest_Closure)
+                 (const Billing__Metering__V1__ListBilledRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__Billed_Closure)
+                 (const Billing__Metering__V1__Billed *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ListBilledReply_Closure)
+                 (const Billing__Metering__V1__ListBilledReply *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ListDueRequest_Closure)
+                 (const Billing__Metering__V1__ListDueRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__DueGroup_Closure)
+                 (const Billing__Metering__V1__DueGroup *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ListDueReply_Closure)
+                 (const Billing__Metering__V1__ListDueReply *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__NoteRenewalAttemptRequest_Closure)
+                 (const Billing__Metering__V1__NoteRenewalAttemptRequest *message,
                   void *closure_data);
 typedef void (*Billing__Metering__V1__CutRequest_Closure)
                  (const Billing__Metering__V1__CutRequest *message,
@@ -1076,9 +1940,13 @@ extern const ProtobufCEnumDescriptor    billing__metering__v1__release_cause__de
 extern const ProtobufCEnumDescriptor    billing__metering__v1__provisioner__descriptor;
 extern const ProtobufCEnumDescriptor    billing__metering__v1__power_action__descriptor;
 extern const ProtobufCEnumDescriptor    billing__metering__v1__power_state__descriptor;
+extern const ProtobufCEnumDescriptor    billing__metering__v1__resource_kind__descriptor;
+extern const ProtobufCEnumDescriptor    billing__metering__v1__resource_status__descriptor;
+extern const ProtobufCEnumDescriptor    billing__metering__v1__due_kind__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__instance__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__instance_group__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__term__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__set_auto_renewal_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__create_group_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__report_created_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__rename_group_request__descriptor;
@@ -1093,6 +1961,28 @@ extern const ProtobufCMessageDescriptor billing__metering__v1__lock_group_reques
 extern const ProtobufCMessageDescriptor billing__metering__v1__switch_group_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__end_group_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__release_group_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__extend_group_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__drop_renewal_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__resume_account_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__resume_account_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__resource__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__enable_internet_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__add_bandwidth_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__set_backup_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__release_resource_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__resources_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__list_resources_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__list_resources_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__list_accruing_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__accruing__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__list_accruing_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__list_billed_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__billed__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__list_billed_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__list_due_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__due_group__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__list_due_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__note_renewal_attempt_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__cut_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__cut_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__expire_terms_request__descriptor;

@@ -25,6 +25,16 @@ typedef struct Billing__Order__V1__ListAccountsRequest Billing__Order__V1__ListA
 typedef struct Billing__Order__V1__ListAccountsReply Billing__Order__V1__ListAccountsReply;
 typedef struct Billing__Order__V1__TopUpRequest Billing__Order__V1__TopUpRequest;
 typedef struct Billing__Order__V1__TopUpReply Billing__Order__V1__TopUpReply;
+typedef struct Billing__Order__V1__AdjustRequest Billing__Order__V1__AdjustRequest;
+typedef struct Billing__Order__V1__AdjustReply Billing__Order__V1__AdjustReply;
+typedef struct Billing__Order__V1__Notice Billing__Order__V1__Notice;
+typedef struct Billing__Order__V1__ListNoticesRequest Billing__Order__V1__ListNoticesRequest;
+typedef struct Billing__Order__V1__ListNoticesReply Billing__Order__V1__ListNoticesReply;
+typedef struct Billing__Order__V1__Coupon Billing__Order__V1__Coupon;
+typedef struct Billing__Order__V1__GrantCouponRequest Billing__Order__V1__GrantCouponRequest;
+typedef struct Billing__Order__V1__GrantCouponReply Billing__Order__V1__GrantCouponReply;
+typedef struct Billing__Order__V1__ListCouponsRequest Billing__Order__V1__ListCouponsRequest;
+typedef struct Billing__Order__V1__ListCouponsReply Billing__Order__V1__ListCouponsReply;
 typedef struct Billing__Order__V1__LedgerEntry Billing__Order__V1__LedgerEntry;
 typedef struct Billing__Order__V1__LedgerTransaction Billing__Order__V1__LedgerTransaction;
 typedef struct Billing__Order__V1__ListStatementRequest Billing__Order__V1__ListStatementRequest;
@@ -37,6 +47,7 @@ typedef struct Billing__Order__V1__PaymentReply Billing__Order__V1__PaymentReply
 typedef struct Billing__Order__V1__ListPaymentsRequest Billing__Order__V1__ListPaymentsRequest;
 typedef struct Billing__Order__V1__ListPaymentsReply Billing__Order__V1__ListPaymentsReply;
 typedef struct Billing__Order__V1__Order Billing__Order__V1__Order;
+typedef struct Billing__Order__V1__RenewalBasis Billing__Order__V1__RenewalBasis;
 typedef struct Billing__Order__V1__PlaceOrderRequest Billing__Order__V1__PlaceOrderRequest;
 typedef struct Billing__Order__V1__CancelOrderRequest Billing__Order__V1__CancelOrderRequest;
 typedef struct Billing__Order__V1__GetOrderRequest Billing__Order__V1__GetOrderRequest;
@@ -47,6 +58,12 @@ typedef struct Billing__Order__V1__ExpireOrdersRequest Billing__Order__V1__Expir
 typedef struct Billing__Order__V1__ExpireOrdersReply Billing__Order__V1__ExpireOrdersReply;
 typedef struct Billing__Order__V1__NextDueRequest Billing__Order__V1__NextDueRequest;
 typedef struct Billing__Order__V1__NextDueReply Billing__Order__V1__NextDueReply;
+typedef struct Billing__Order__V1__CloseMonthsRequest Billing__Order__V1__CloseMonthsRequest;
+typedef struct Billing__Order__V1__CloseMonthsReply Billing__Order__V1__CloseMonthsReply;
+typedef struct Billing__Order__V1__RecordNoticesRequest Billing__Order__V1__RecordNoticesRequest;
+typedef struct Billing__Order__V1__RecordNoticesReply Billing__Order__V1__RecordNoticesReply;
+typedef struct Billing__Order__V1__ClaimOverdueRequest Billing__Order__V1__ClaimOverdueRequest;
+typedef struct Billing__Order__V1__AutoRenewRequest Billing__Order__V1__AutoRenewRequest;
 typedef struct Billing__Order__V1__PayOrderRequest Billing__Order__V1__PayOrderRequest;
 typedef struct Billing__Order__V1__CancelUnpaidRequest Billing__Order__V1__CancelUnpaidRequest;
 typedef struct Billing__Order__V1__CancelUnpaidReply Billing__Order__V1__CancelUnpaidReply;
@@ -60,6 +77,9 @@ typedef struct Billing__Order__V1__PostUsageRequest Billing__Order__V1__PostUsag
 typedef struct Billing__Order__V1__PostUsageReply Billing__Order__V1__PostUsageReply;
 typedef struct Billing__Order__V1__ListBillRequest Billing__Order__V1__ListBillRequest;
 typedef struct Billing__Order__V1__BillLine Billing__Order__V1__BillLine;
+typedef struct Billing__Order__V1__GetLineRequest Billing__Order__V1__GetLineRequest;
+typedef struct Billing__Order__V1__LinePayment Billing__Order__V1__LinePayment;
+typedef struct Billing__Order__V1__LineDetails Billing__Order__V1__LineDetails;
 typedef struct Billing__Order__V1__ListBillReply Billing__Order__V1__ListBillReply;
 typedef struct Billing__Order__V1__AuditMoneyRequest Billing__Order__V1__AuditMoneyRequest;
 typedef struct Billing__Order__V1__AuditMoneyReply Billing__Order__V1__AuditMoneyReply;
@@ -70,6 +90,16 @@ typedef struct Billing__Order__V1__AuditCoverageReply Billing__Order__V1__AuditC
 
 /* --- enums --- */
 
+typedef enum _Billing__Order__V1__NoticeKind {
+  BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_UNSPECIFIED = 0,
+  BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_LOW_BALANCE = 1,
+  BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_OVERDUE = 2,
+  BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_REMINDER = 3,
+  BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_RELEASE_WARNING = 4,
+  BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_RELEASED = 5,
+  BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_RECOVERED = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BILLING__ORDER__V1__NOTICE_KIND)
+} Billing__Order__V1__NoticeKind;
 typedef enum _Billing__Order__V1__LedgerAccount {
   BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_UNSPECIFIED = 0,
   BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_BALANCE = 1,
@@ -78,7 +108,8 @@ typedef enum _Billing__Order__V1__LedgerAccount {
   BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_EXTERNAL = 4,
   BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_REFUND_PAYABLE = 5,
   BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_CLEARING = 6,
-  BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_COUPON = 7
+  BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_COUPON = 7,
+  BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_PROMOTION = 8
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BILLING__ORDER__V1__LEDGER_ACCOUNT)
 } Billing__Order__V1__LedgerAccount;
 typedef enum _Billing__Order__V1__LedgerCause {
@@ -92,7 +123,8 @@ typedef enum _Billing__Order__V1__LedgerCause {
   BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_PAYMENT_RETURNED = 7,
   BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_COUPON_GRANT = 8,
   BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_ADJUSTMENT = 9,
-  BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_ROUND_DOWN = 10
+  BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_ROUND_DOWN = 10,
+  BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_COUPON_RESTORED = 11
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BILLING__ORDER__V1__LEDGER_CAUSE)
 } Billing__Order__V1__LedgerCause;
 typedef enum _Billing__Order__V1__PaymentStatus {
@@ -180,10 +212,12 @@ struct  Billing__Order__V1__Account
   protobuf_c_boolean overdue;
   uint32_t unpaid_orders;
   int64_t last_at;
+  int64_t overdue_at;
+  int64_t coupon_micros;
 };
 #define BILLING__ORDER__V1__ACCOUNT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__account__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, 0 }
+    , {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Billing__Order__V1__OpenAccountRequest
@@ -243,10 +277,11 @@ struct  Billing__Order__V1__TopUpRequest
   ProtobufCMessage base;
   int64_t amount_micros;
   ProtobufCBinaryData reference;
+  Billing__Common__V1__SagaStep *step;
 };
 #define BILLING__ORDER__V1__TOP_UP_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__top_up_request__descriptor) \
-    , 0, {0,NULL} }
+    , 0, {0,NULL}, NULL }
 
 
 struct  Billing__Order__V1__TopUpReply
@@ -255,10 +290,153 @@ struct  Billing__Order__V1__TopUpReply
   Billing__Order__V1__Account *account;
   Billing__Order__V1__Payment *payment;
   int64_t settled_micros;
+  protobuf_c_boolean recovered;
 };
 #define BILLING__ORDER__V1__TOP_UP_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__top_up_reply__descriptor) \
-    , NULL, NULL, 0 }
+    , NULL, NULL, 0, 0 }
+
+
+struct  Billing__Order__V1__AdjustRequest
+{
+  ProtobufCMessage base;
+  Billing__Common__V1__SagaStep *step;
+  int64_t amount_micros;
+  ProtobufCBinaryData reason;
+};
+#define BILLING__ORDER__V1__ADJUST_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__adjust_request__descriptor) \
+    , NULL, 0, {0,NULL} }
+
+
+struct  Billing__Order__V1__AdjustReply
+{
+  ProtobufCMessage base;
+  Billing__Order__V1__Account *account;
+  ProtobufCBinaryData adjustment_id;
+  ProtobufCBinaryData line_id;
+  int64_t settled_micros;
+  protobuf_c_boolean recovered;
+};
+#define BILLING__ORDER__V1__ADJUST_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__adjust_reply__descriptor) \
+    , NULL, {0,NULL}, {0,NULL}, 0, 0 }
+
+
+struct  Billing__Order__V1__Notice
+{
+  ProtobufCMessage base;
+  int64_t sequence;
+  int64_t at;
+  Billing__Order__V1__NoticeKind kind;
+  int64_t amount_micros;
+  ProtobufCBinaryData group_id;
+  int64_t release_at;
+};
+#define BILLING__ORDER__V1__NOTICE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__notice__descriptor) \
+    , 0, 0, BILLING__ORDER__V1__NOTICE_KIND__NOTICE_KIND_UNSPECIFIED, 0, {0,NULL}, 0 }
+
+
+struct  Billing__Order__V1__ListNoticesRequest
+{
+  ProtobufCMessage base;
+  int64_t after_sequence;
+  uint32_t limit;
+};
+#define BILLING__ORDER__V1__LIST_NOTICES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__list_notices_request__descriptor) \
+    , 0, 0 }
+
+
+struct  Billing__Order__V1__ListNoticesReply
+{
+  ProtobufCMessage base;
+  size_t n_notices;
+  Billing__Order__V1__Notice **notices;
+  int64_t next_sequence;
+};
+#define BILLING__ORDER__V1__LIST_NOTICES_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__list_notices_reply__descriptor) \
+    , 0,NULL, 0 }
+
+
+struct  Billing__Order__V1__Coupon
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData coupon_id;
+  ProtobufCBinaryData account_id;
+  int64_t amount_micros;
+  int64_t remaining_micros;
+  int64_t minimum_order_micros;
+  int64_t effective_at;
+  int64_t expires_at;
+  size_t n_products;
+  ProtobufCBinaryData *products;
+  size_t n_billing_methods;
+  Billing__Common__V1__BillingMethod *billing_methods;
+  int64_t granted_at;
+  ProtobufCBinaryData name;
+};
+#define BILLING__ORDER__V1__COUPON__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__coupon__descriptor) \
+    , {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, 0, {0,NULL} }
+
+
+struct  Billing__Order__V1__GrantCouponRequest
+{
+  ProtobufCMessage base;
+  Billing__Common__V1__SagaStep *step;
+  int64_t amount_micros;
+  int64_t minimum_order_micros;
+  int64_t effective_at;
+  int64_t expires_at;
+  size_t n_products;
+  ProtobufCBinaryData *products;
+  size_t n_billing_methods;
+  Billing__Common__V1__BillingMethod *billing_methods;
+  ProtobufCBinaryData name;
+};
+#define BILLING__ORDER__V1__GRANT_COUPON_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__grant_coupon_request__descriptor) \
+    , NULL, 0, 0, 0, 0, 0,NULL, 0,NULL, {0,NULL} }
+
+
+struct  Billing__Order__V1__GrantCouponReply
+{
+  ProtobufCMessage base;
+  Billing__Order__V1__Coupon *coupon;
+  Billing__Order__V1__Account *account;
+  int64_t settled_micros;
+  protobuf_c_boolean recovered;
+};
+#define BILLING__ORDER__V1__GRANT_COUPON_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__grant_coupon_reply__descriptor) \
+    , NULL, NULL, 0, 0 }
+
+
+struct  Billing__Order__V1__ListCouponsRequest
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean usable;
+  ProtobufCBinaryData cursor;
+  uint32_t limit;
+};
+#define BILLING__ORDER__V1__LIST_COUPONS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__list_coupons_request__descriptor) \
+    , 0, {0,NULL}, 0 }
+
+
+struct  Billing__Order__V1__ListCouponsReply
+{
+  ProtobufCMessage base;
+  size_t n_coupons;
+  Billing__Order__V1__Coupon **coupons;
+  ProtobufCBinaryData next_cursor;
+};
+#define BILLING__ORDER__V1__LIST_COUPONS_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__list_coupons_reply__descriptor) \
+    , 0,NULL, {0,NULL} }
 
 
 struct  Billing__Order__V1__LedgerEntry
@@ -323,10 +501,13 @@ struct  Billing__Order__V1__Payment
   Billing__Order__V1__PaymentStatus status;
   int64_t registered_at;
   int64_t confirmed_at;
+  ProtobufCBinaryData coupon_id;
+  int64_t coupon_micros;
+  int64_t balance_micros;
 };
 #define BILLING__ORDER__V1__PAYMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__payment__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, BILLING__ORDER__V1__PAYMENT_STATUS__PAYMENT_STATUS_UNSPECIFIED, 0, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, BILLING__ORDER__V1__PAYMENT_STATUS__PAYMENT_STATUS_UNSPECIFIED, 0, 0, {0,NULL}, 0, 0 }
 
 
 struct  Billing__Order__V1__RegisterPaymentRequest
@@ -334,20 +515,24 @@ struct  Billing__Order__V1__RegisterPaymentRequest
   ProtobufCMessage base;
   ProtobufCBinaryData order_id;
   ProtobufCBinaryData reference;
+  ProtobufCBinaryData coupon_id;
+  protobuf_c_boolean without_coupon;
+  int64_t balance_micros;
 };
 #define BILLING__ORDER__V1__REGISTER_PAYMENT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__register_payment_request__descriptor) \
-    , {0,NULL}, {0,NULL} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, 0 }
 
 
 struct  Billing__Order__V1__ConfirmPaymentRequest
 {
   ProtobufCMessage base;
   ProtobufCBinaryData reference;
+  Billing__Common__V1__SagaStep *step;
 };
 #define BILLING__ORDER__V1__CONFIRM_PAYMENT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__confirm_payment_request__descriptor) \
-    , {0,NULL} }
+    , {0,NULL}, NULL }
 
 
 struct  Billing__Order__V1__ReturnPaymentRequest
@@ -365,10 +550,11 @@ struct  Billing__Order__V1__PaymentReply
   ProtobufCMessage base;
   Billing__Order__V1__Payment *payment;
   Billing__Order__V1__Account *account;
+  protobuf_c_boolean recovered;
 };
 #define BILLING__ORDER__V1__PAYMENT_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__payment_reply__descriptor) \
-    , NULL, NULL }
+    , NULL, NULL, 0 }
 
 
 struct  Billing__Order__V1__ListPaymentsRequest
@@ -428,10 +614,29 @@ struct  Billing__Order__V1__Order
   ProtobufCBinaryData name;
   ProtobufCBinaryData network;
   int64_t refunded_at;
+  ProtobufCBinaryData coupon_id;
+  int64_t coupon_micros;
+  int64_t balance_micros;
+  int64_t online_micros;
+  protobuf_c_boolean auto_renewal;
+  uint32_t auto_renewal_months;
+  protobuf_c_boolean automatic;
 };
 #define BILLING__ORDER__V1__ORDER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__order__descriptor) \
-    , {0,NULL}, {0,NULL}, BILLING__ORDER__V1__ORDER_KIND__ORDER_KIND_UNSPECIFIED, BILLING__ORDER__V1__ORDER_STATUS__ORDER_STATUS_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, BILLING__ORDER__V1__CANCELLATION_CAUSE__CANCELLATION_CAUSE_UNSPECIFIED, BILLING__ORDER__V1__PAYMENT_METHOD__PAYMENT_METHOD_UNSPECIFIED, {0,NULL}, 0, 0, 0, {0,NULL}, {0,NULL}, 0 }
+    , {0,NULL}, {0,NULL}, BILLING__ORDER__V1__ORDER_KIND__ORDER_KIND_UNSPECIFIED, BILLING__ORDER__V1__ORDER_STATUS__ORDER_STATUS_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, BILLING__ORDER__V1__CANCELLATION_CAUSE__CANCELLATION_CAUSE_UNSPECIFIED, BILLING__ORDER__V1__PAYMENT_METHOD__PAYMENT_METHOD_UNSPECIFIED, {0,NULL}, 0, 0, 0, {0,NULL}, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0, 0, 0 }
+
+
+struct  Billing__Order__V1__RenewalBasis
+{
+  ProtobufCMessage base;
+  int64_t paid_through;
+  int64_t nominal_start;
+  uint32_t nominal_months;
+};
+#define BILLING__ORDER__V1__RENEWAL_BASIS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__renewal_basis__descriptor) \
+    , 0, 0, 0 }
 
 
 struct  Billing__Order__V1__PlaceOrderRequest
@@ -442,10 +647,12 @@ struct  Billing__Order__V1__PlaceOrderRequest
   ProtobufCBinaryData name;
   ProtobufCBinaryData network;
   Billing__Pricing__V1__QuoteReply *quote;
+  protobuf_c_boolean auto_renewal;
+  uint32_t auto_renewal_months;
 };
 #define BILLING__ORDER__V1__PLACE_ORDER_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__place_order_request__descriptor) \
-    , BILLING__ORDER__V1__ORDER_KIND__ORDER_KIND_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, NULL }
+    , BILLING__ORDER__V1__ORDER_KIND__ORDER_KIND_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, NULL, 0, 0 }
 
 
 struct  Billing__Order__V1__CancelOrderRequest
@@ -540,10 +747,82 @@ struct  Billing__Order__V1__NextDueReply
 {
   ProtobufCMessage base;
   int64_t order_deadline_at;
+  int64_t month_close_at;
+  int64_t notice_at;
 };
 #define BILLING__ORDER__V1__NEXT_DUE_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__next_due_reply__descriptor) \
+    , 0, 0, 0 }
+
+
+struct  Billing__Order__V1__CloseMonthsRequest
+{
+  ProtobufCMessage base;
+  int64_t through;
+};
+#define BILLING__ORDER__V1__CLOSE_MONTHS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__close_months_request__descriptor) \
     , 0 }
+
+
+struct  Billing__Order__V1__CloseMonthsReply
+{
+  ProtobufCMessage base;
+  uint32_t accounts;
+  size_t n_recovered_accounts;
+  ProtobufCBinaryData *recovered_accounts;
+  protobuf_c_boolean more;
+};
+#define BILLING__ORDER__V1__CLOSE_MONTHS_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__close_months_reply__descriptor) \
+    , 0, 0,NULL, 0 }
+
+
+struct  Billing__Order__V1__RecordNoticesRequest
+{
+  ProtobufCMessage base;
+  int64_t through;
+};
+#define BILLING__ORDER__V1__RECORD_NOTICES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__record_notices_request__descriptor) \
+    , 0 }
+
+
+struct  Billing__Order__V1__RecordNoticesReply
+{
+  ProtobufCMessage base;
+  uint32_t notices;
+  protobuf_c_boolean more;
+};
+#define BILLING__ORDER__V1__RECORD_NOTICES_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__record_notices_reply__descriptor) \
+    , 0, 0 }
+
+
+struct  Billing__Order__V1__ClaimOverdueRequest
+{
+  ProtobufCMessage base;
+  Billing__Common__V1__SagaStep *step;
+  int64_t overdue_at;
+};
+#define BILLING__ORDER__V1__CLAIM_OVERDUE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__claim_overdue_request__descriptor) \
+    , NULL, 0 }
+
+
+struct  Billing__Order__V1__AutoRenewRequest
+{
+  ProtobufCMessage base;
+  Billing__Common__V1__SagaStep *step;
+  ProtobufCBinaryData group_id;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData network;
+  Billing__Pricing__V1__QuoteReply *quote;
+  Billing__Order__V1__RenewalBasis *basis;
+};
+#define BILLING__ORDER__V1__AUTO_RENEW_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__auto_renew_request__descriptor) \
+    , NULL, {0,NULL}, {0,NULL}, {0,NULL}, NULL, NULL }
 
 
 struct  Billing__Order__V1__PayOrderRequest
@@ -553,10 +832,13 @@ struct  Billing__Order__V1__PayOrderRequest
   ProtobufCBinaryData order_id;
   Billing__Order__V1__PaymentMethod payment_method;
   ProtobufCBinaryData payment_id;
+  ProtobufCBinaryData coupon_id;
+  protobuf_c_boolean without_coupon;
+  Billing__Order__V1__RenewalBasis *basis;
 };
 #define BILLING__ORDER__V1__PAY_ORDER_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__pay_order_request__descriptor) \
-    , NULL, {0,NULL}, BILLING__ORDER__V1__PAYMENT_METHOD__PAYMENT_METHOD_UNSPECIFIED, {0,NULL} }
+    , NULL, {0,NULL}, BILLING__ORDER__V1__PAYMENT_METHOD__PAYMENT_METHOD_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, NULL }
 
 
 struct  Billing__Order__V1__CancelUnpaidRequest
@@ -564,10 +846,11 @@ struct  Billing__Order__V1__CancelUnpaidRequest
   ProtobufCMessage base;
   Billing__Common__V1__SagaStep *step;
   ProtobufCBinaryData group_id;
+  protobuf_c_boolean was_due;
 };
 #define BILLING__ORDER__V1__CANCEL_UNPAID_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__cancel_unpaid_request__descriptor) \
-    , NULL, {0,NULL} }
+    , NULL, {0,NULL}, 0 }
 
 
 struct  Billing__Order__V1__CancelUnpaidReply
@@ -598,10 +881,12 @@ struct  Billing__Order__V1__RefundLine
   ProtobufCMessage base;
   ProtobufCBinaryData order_id;
   int64_t amount_micros;
+  int64_t to_balance_micros;
+  int64_t online_micros;
 };
 #define BILLING__ORDER__V1__REFUND_LINE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__refund_line__descriptor) \
-    , {0,NULL}, 0 }
+    , {0,NULL}, 0, 0, 0 }
 
 
 struct  Billing__Order__V1__PostRefundRequest
@@ -628,10 +913,13 @@ struct  Billing__Order__V1__RefundPostedReply
   int64_t online_micros;
   int64_t at;
   protobuf_c_boolean online_confirmed;
+  protobuf_c_boolean recovered;
+  size_t n_lines;
+  Billing__Order__V1__RefundLine **lines;
 };
 #define BILLING__ORDER__V1__REFUND_POSTED_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__refund_posted_reply__descriptor) \
-    , {0,NULL}, 0, 0, 0, 0, 0 }
+    , {0,NULL}, 0, 0, 0, 0, 0, 0, 0,NULL }
 
 
 struct  Billing__Order__V1__ConfirmRefundRequest
@@ -656,10 +944,13 @@ struct  Billing__Order__V1__UsageResource
   int64_t created_at;
   int64_t anchor;
   Billing__Common__V1__BillingUnit billing_unit;
+  ProtobufCBinaryData item;
+  int64_t quantity;
+  ProtobufCBinaryData network;
 };
 #define BILLING__ORDER__V1__USAGE_RESOURCE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__usage_resource__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, BILLING__COMMON__V1__BILLING_UNIT__BILLING_UNIT_UNSPECIFIED }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, BILLING__COMMON__V1__BILLING_UNIT__BILLING_UNIT_UNSPECIFIED, {0,NULL}, 0, {0,NULL} }
 
 
 struct  Billing__Order__V1__PostUsageRequest
@@ -715,10 +1006,14 @@ struct  Billing__Order__V1__ListBillRequest
   Billing__Order__V1__StatisticalPeriod period;
   ProtobufCBinaryData cursor;
   uint32_t limit;
+  size_t n_statuses;
+  Billing__Order__V1__LineStatus *statuses;
+  protobuf_c_boolean outstanding;
+  protobuf_c_boolean without_total;
 };
 #define BILLING__ORDER__V1__LIST_BILL_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__list_bill_request__descriptor) \
-    , 0, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, BILLING__ORDER__V1__BILL_GROUPING__BILL_GROUPING_UNSPECIFIED, BILLING__ORDER__V1__STATISTICAL_PERIOD__STATISTICAL_PERIOD_UNSPECIFIED, {0,NULL}, 0 }
+    , 0, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, BILLING__ORDER__V1__BILL_GROUPING__BILL_GROUPING_UNSPECIFIED, BILLING__ORDER__V1__STATISTICAL_PERIOD__STATISTICAL_PERIOD_UNSPECIFIED, {0,NULL}, 0, 0,NULL, 0, 0 }
 
 
 struct  Billing__Order__V1__BillLine
@@ -756,10 +1051,55 @@ struct  Billing__Order__V1__BillLine
   ProtobufCBinaryData bill_id;
   int64_t lines;
   int64_t posted_at;
+  protobuf_c_boolean final;
+  ProtobufCBinaryData network;
+  int64_t size;
+  Billing__Common__V1__BillingUnit billing_unit;
+  ProtobufCBinaryData reason;
+  protobuf_c_boolean round_down_line;
 };
 #define BILLING__ORDER__V1__BILL_LINE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__bill_line__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, BILLING__ORDER__V1__ITEM_KIND__ITEM_KIND_UNSPECIFIED, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0, 0, 0, 0, BILLING__ORDER__V1__LINE_STATUS__LINE_STATUS_UNSPECIFIED, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, BILLING__ORDER__V1__ITEM_KIND__ITEM_KIND_UNSPECIFIED, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0, 0, 0, 0, BILLING__ORDER__V1__LINE_STATUS__LINE_STATUS_UNSPECIFIED, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, {0,NULL}, 0, BILLING__COMMON__V1__BILLING_UNIT__BILLING_UNIT_UNSPECIFIED, {0,NULL}, 0 }
+
+
+struct  Billing__Order__V1__GetLineRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData line_id;
+};
+#define BILLING__ORDER__V1__GET_LINE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__get_line_request__descriptor) \
+    , {0,NULL} }
+
+
+struct  Billing__Order__V1__LinePayment
+{
+  ProtobufCMessage base;
+  int64_t at;
+  ProtobufCBinaryData kind;
+  ProtobufCBinaryData reference;
+  int64_t amount_micros;
+};
+#define BILLING__ORDER__V1__LINE_PAYMENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__line_payment__descriptor) \
+    , 0, {0,NULL}, {0,NULL}, 0 }
+
+
+struct  Billing__Order__V1__LineDetails
+{
+  ProtobufCMessage base;
+  Billing__Order__V1__BillLine *line;
+  int64_t anchor;
+  int64_t created_at;
+  size_t n_payments;
+  Billing__Order__V1__LinePayment **payments;
+  Billing__Order__V1__Order *order;
+  int64_t month_net_micros;
+};
+#define BILLING__ORDER__V1__LINE_DETAILS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__line_details__descriptor) \
+    , NULL, 0, 0, 0,NULL, NULL, 0 }
 
 
 struct  Billing__Order__V1__ListBillReply
@@ -990,6 +1330,196 @@ Billing__Order__V1__TopUpReply *
 void   billing__order__v1__top_up_reply__free_unpacked
                      (Billing__Order__V1__TopUpReply *message,
                       ProtobufCAllocator *allocator);
+/* Billing__Order__V1__AdjustRequest methods */
+void   billing__order__v1__adjust_request__init
+                     (Billing__Order__V1__AdjustRequest         *message);
+size_t billing__order__v1__adjust_request__get_packed_size
+                     (const Billing__Order__V1__AdjustRequest   *message);
+size_t billing__order__v1__adjust_request__pack
+                     (const Billing__Order__V1__AdjustRequest   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__adjust_request__pack_to_buffer
+                     (const Billing__Order__V1__AdjustRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__AdjustRequest *
+       billing__order__v1__adjust_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__adjust_request__free_unpacked
+                     (Billing__Order__V1__AdjustRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__AdjustReply methods */
+void   billing__order__v1__adjust_reply__init
+                     (Billing__Order__V1__AdjustReply         *message);
+size_t billing__order__v1__adjust_reply__get_packed_size
+                     (const Billing__Order__V1__AdjustReply   *message);
+size_t billing__order__v1__adjust_reply__pack
+                     (const Billing__Order__V1__AdjustReply   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__adjust_reply__pack_to_buffer
+                     (const Billing__Order__V1__AdjustReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__AdjustReply *
+       billing__order__v1__adjust_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__adjust_reply__free_unpacked
+                     (Billing__Order__V1__AdjustReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__Notice methods */
+void   billing__order__v1__notice__init
+                     (Billing__Order__V1__Notice         *message);
+size_t billing__order__v1__notice__get_packed_size
+                     (const Billing__Order__V1__Notice   *message);
+size_t billing__order__v1__notice__pack
+                     (const Billing__Order__V1__Notice   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__notice__pack_to_buffer
+                     (const Billing__Order__V1__Notice   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__Notice *
+       billing__order__v1__notice__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__notice__free_unpacked
+                     (Billing__Order__V1__Notice *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__ListNoticesRequest methods */
+void   billing__order__v1__list_notices_request__init
+                     (Billing__Order__V1__ListNoticesRequest         *message);
+size_t billing__order__v1__list_notices_request__get_packed_size
+                     (const Billing__Order__V1__ListNoticesRequest   *message);
+size_t billing__order__v1__list_notices_request__pack
+                     (const Billing__Order__V1__ListNoticesRequest   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__list_notices_request__pack_to_buffer
+                     (const Billing__Order__V1__ListNoticesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__ListNoticesRequest *
+       billing__order__v1__list_notices_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__list_notices_request__free_unpacked
+                     (Billing__Order__V1__ListNoticesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__ListNoticesReply methods */
+void   billing__order__v1__list_notices_reply__init
+                     (Billing__Order__V1__ListNoticesReply         *message);
+size_t billing__order__v1__list_notices_reply__get_packed_size
+                     (const Billing__Order__V1__ListNoticesReply   *message);
+size_t billing__order__v1__list_notices_reply__pack
+                     (const Billing__Order__V1__ListNoticesReply   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__list_notices_reply__pack_to_buffer
+                     (const Billing__Order__V1__ListNoticesReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__ListNoticesReply *
+       billing__order__v1__list_notices_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__list_notices_reply__free_unpacked
+                     (Billing__Order__V1__ListNoticesReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__Coupon methods */
+void   billing__order__v1__coupon__init
+                     (Billing__Order__V1__Coupon         *message);
+size_t billing__order__v1__coupon__get_packed_size
+                     (const Billing__Order__V1__Coupon   *message);
+size_t billing__order__v1__coupon__pack
+                     (const Billing__Order__V1__Coupon   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__coupon__pack_to_buffer
+                     (const Billing__Order__V1__Coupon   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__Coupon *
+       billing__order__v1__coupon__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__coupon__free_unpacked
+                     (Billing__Order__V1__Coupon *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__GrantCouponRequest methods */
+void   billing__order__v1__grant_coupon_request__init
+                     (Billing__Order__V1__GrantCouponRequest         *message);
+size_t billing__order__v1__grant_coupon_request__get_packed_size
+                     (const Billing__Order__V1__GrantCouponRequest   *message);
+size_t billing__order__v1__grant_coupon_request__pack
+                     (const Billing__Order__V1__GrantCouponRequest   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__grant_coupon_request__pack_to_buffer
+                     (const Billing__Order__V1__GrantCouponRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__GrantCouponRequest *
+       billing__order__v1__grant_coupon_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__grant_coupon_request__free_unpacked
+                     (Billing__Order__V1__GrantCouponRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__GrantCouponReply methods */
+void   billing__order__v1__grant_coupon_reply__init
+                     (Billing__Order__V1__GrantCouponReply         *message);
+size_t billing__order__v1__grant_coupon_reply__get_packed_size
+                     (const Billing__Order__V1__GrantCouponReply   *message);
+size_t billing__order__v1__grant_coupon_reply__pack
+                     (const Billing__Order__V1__GrantCouponReply   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__grant_coupon_reply__pack_to_buffer
+                     (const Billing__Order__V1__GrantCouponReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__GrantCouponReply *
+       billing__order__v1__grant_coupon_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__grant_coupon_reply__free_unpacked
+                     (Billing__Order__V1__GrantCouponReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__ListCouponsRequest methods */
+void   billing__order__v1__list_coupons_request__init
+                     (Billing__Order__V1__ListCouponsRequest         *message);
+size_t billing__order__v1__list_coupons_request__get_packed_size
+                     (const Billing__Order__V1__ListCouponsRequest   *message);
+size_t billing__order__v1__list_coupons_request__pack
+                     (const Billing__Order__V1__ListCouponsRequest   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__list_coupons_request__pack_to_buffer
+                     (const Billing__Order__V1__ListCouponsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__ListCouponsRequest *
+       billing__order__v1__list_coupons_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__list_coupons_request__free_unpacked
+                     (Billing__Order__V1__ListCouponsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__ListCouponsReply methods */
+void   billing__order__v1__list_coupons_reply__init
+                     (Billing__Order__V1__ListCouponsReply         *message);
+size_t billing__order__v1__list_coupons_reply__get_packed_size
+                     (const Billing__Order__V1__ListCouponsReply   *message);
+size_t billing__order__v1__list_coupons_reply__pack
+                     (const Billing__Order__V1__ListCouponsReply   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__list_coupons_reply__pack_to_buffer
+                     (const Billing__Order__V1__ListCouponsReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__ListCouponsReply *
+       billing__order__v1__list_coupons_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__list_coupons_reply__free_unpacked
+                     (Billing__Order__V1__ListCouponsReply *message,
+                      ProtobufCAllocator *allocator);
 /* Billing__Order__V1__LedgerEntry methods */
 void   billing__order__v1__ledger_entry__init
                      (Billing__Order__V1__LedgerEntry         *message);
@@ -1218,6 +1748,25 @@ Billing__Order__V1__Order *
 void   billing__order__v1__order__free_unpacked
                      (Billing__Order__V1__Order *message,
                       ProtobufCAllocator *allocator);
+/* Billing__Order__V1__RenewalBasis methods */
+void   billing__order__v1__renewal_basis__init
+                     (Billing__Order__V1__RenewalBasis         *message);
+size_t billing__order__v1__renewal_basis__get_packed_size
+                     (const Billing__Order__V1__RenewalBasis   *message);
+size_t billing__order__v1__renewal_basis__pack
+                     (const Billing__Order__V1__RenewalBasis   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__renewal_basis__pack_to_buffer
+                     (const Billing__Order__V1__RenewalBasis   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__RenewalBasis *
+       billing__order__v1__renewal_basis__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__renewal_basis__free_unpacked
+                     (Billing__Order__V1__RenewalBasis *message,
+                      ProtobufCAllocator *allocator);
 /* Billing__Order__V1__PlaceOrderRequest methods */
 void   billing__order__v1__place_order_request__init
                      (Billing__Order__V1__PlaceOrderRequest         *message);
@@ -1407,6 +1956,120 @@ Billing__Order__V1__NextDueReply *
                       const uint8_t       *data);
 void   billing__order__v1__next_due_reply__free_unpacked
                      (Billing__Order__V1__NextDueReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__CloseMonthsRequest methods */
+void   billing__order__v1__close_months_request__init
+                     (Billing__Order__V1__CloseMonthsRequest         *message);
+size_t billing__order__v1__close_months_request__get_packed_size
+                     (const Billing__Order__V1__CloseMonthsRequest   *message);
+size_t billing__order__v1__close_months_request__pack
+                     (const Billing__Order__V1__CloseMonthsRequest   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__close_months_request__pack_to_buffer
+                     (const Billing__Order__V1__CloseMonthsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__CloseMonthsRequest *
+       billing__order__v1__close_months_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__close_months_request__free_unpacked
+                     (Billing__Order__V1__CloseMonthsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__CloseMonthsReply methods */
+void   billing__order__v1__close_months_reply__init
+                     (Billing__Order__V1__CloseMonthsReply         *message);
+size_t billing__order__v1__close_months_reply__get_packed_size
+                     (const Billing__Order__V1__CloseMonthsReply   *message);
+size_t billing__order__v1__close_months_reply__pack
+                     (const Billing__Order__V1__CloseMonthsReply   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__close_months_reply__pack_to_buffer
+                     (const Billing__Order__V1__CloseMonthsReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__CloseMonthsReply *
+       billing__order__v1__close_months_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__close_months_reply__free_unpacked
+                     (Billing__Order__V1__CloseMonthsReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__RecordNoticesRequest methods */
+void   billing__order__v1__record_notices_request__init
+                     (Billing__Order__V1__RecordNoticesRequest         *message);
+size_t billing__order__v1__record_notices_request__get_packed_size
+                     (const Billing__Order__V1__RecordNoticesRequest   *message);
+size_t billing__order__v1__record_notices_request__pack
+                     (const Billing__Order__V1__RecordNoticesRequest   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__record_notices_request__pack_to_buffer
+                     (const Billing__Order__V1__RecordNoticesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__RecordNoticesRequest *
+       billing__order__v1__record_notices_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__record_notices_request__free_unpacked
+                     (Billing__Order__V1__RecordNoticesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__RecordNoticesReply methods */
+void   billing__order__v1__record_notices_reply__init
+                     (Billing__Order__V1__RecordNoticesReply         *message);
+size_t billing__order__v1__record_notices_reply__get_packed_size
+                     (const Billing__Order__V1__RecordNoticesReply   *message);
+size_t billing__order__v1__record_notices_reply__pack
+                     (const Billing__Order__V1__RecordNoticesReply   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__record_notices_reply__pack_to_buffer
+                     (const Billing__Order__V1__RecordNoticesReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__RecordNoticesReply *
+       billing__order__v1__record_notices_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__record_notices_reply__free_unpacked
+                     (Billing__Order__V1__RecordNoticesReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__ClaimOverdueRequest methods */
+void   billing__order__v1__claim_overdue_request__init
+                     (Billing__Order__V1__ClaimOverdueRequest         *message);
+size_t billing__order__v1__claim_overdue_request__get_packed_size
+                     (const Billing__Order__V1__ClaimOverdueRequest   *message);
+size_t billing__order__v1__claim_overdue_request__pack
+                     (const Billing__Order__V1__ClaimOverdueRequest   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__claim_overdue_request__pack_to_buffer
+                     (const Billing__Order__V1__ClaimOverdueRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__ClaimOverdueRequest *
+       billing__order__v1__claim_overdue_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__claim_overdue_request__free_unpacked
+                     (Billing__Order__V1__ClaimOverdueRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__AutoRenewRequest methods */
+void   billing__order__v1__auto_renew_request__init
+                     (Billing__Order__V1__AutoRenewRequest         *message);
+size_t billing__order__v1__auto_renew_request__get_packed_size
+                     (const Billing__Order__V1__AutoRenewRequest   *message);
+size_t billing__order__v1__auto_renew_request__pack
+                     (const Billing__Order__V1__AutoRenewRequest   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__auto_renew_request__pack_to_buffer
+                     (const Billing__Order__V1__AutoRenewRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__AutoRenewRequest *
+       billing__order__v1__auto_renew_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__auto_renew_request__free_unpacked
+                     (Billing__Order__V1__AutoRenewRequest *message,
                       ProtobufCAllocator *allocator);
 /* Billing__Order__V1__PayOrderRequest methods */
 void   billing__order__v1__pay_order_request__init
@@ -1655,6 +2318,63 @@ Billing__Order__V1__BillLine *
 void   billing__order__v1__bill_line__free_unpacked
                      (Billing__Order__V1__BillLine *message,
                       ProtobufCAllocator *allocator);
+/* Billing__Order__V1__GetLineRequest methods */
+void   billing__order__v1__get_line_request__init
+                     (Billing__Order__V1__GetLineRequest         *message);
+size_t billing__order__v1__get_line_request__get_packed_size
+                     (const Billing__Order__V1__GetLineRequest   *message);
+size_t billing__order__v1__get_line_request__pack
+                     (const Billing__Order__V1__GetLineRequest   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__get_line_request__pack_to_buffer
+                     (const Billing__Order__V1__GetLineRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__GetLineRequest *
+       billing__order__v1__get_line_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__get_line_request__free_unpacked
+                     (Billing__Order__V1__GetLineRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__LinePayment methods */
+void   billing__order__v1__line_payment__init
+                     (Billing__Order__V1__LinePayment         *message);
+size_t billing__order__v1__line_payment__get_packed_size
+                     (const Billing__Order__V1__LinePayment   *message);
+size_t billing__order__v1__line_payment__pack
+                     (const Billing__Order__V1__LinePayment   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__line_payment__pack_to_buffer
+                     (const Billing__Order__V1__LinePayment   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__LinePayment *
+       billing__order__v1__line_payment__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__line_payment__free_unpacked
+                     (Billing__Order__V1__LinePayment *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__LineDetails methods */
+void   billing__order__v1__line_details__init
+                     (Billing__Order__V1__LineDetails         *message);
+size_t billing__order__v1__line_details__get_packed_size
+                     (const Billing__Order__V1__LineDetails   *message);
+size_t billing__order__v1__line_details__pack
+                     (const Billing__Order__V1__LineDetails   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__line_details__pack_to_buffer
+                     (const Billing__Order__V1__LineDetails   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__LineDetails *
+       billing__order__v1__line_details__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__line_details__free_unpacked
+                     (Billing__Order__V1__LineDetails *message,
+                      ProtobufCAllocator *allocator);
 /* Billing__Order__V1__ListBillReply methods */
 void   billing__order__v1__list_bill_reply__init
                      (Billing__Order__V1__ListBillReply         *message);
@@ -1795,6 +2515,36 @@ typedef void (*Billing__Order__V1__TopUpRequest_Closure)
 typedef void (*Billing__Order__V1__TopUpReply_Closure)
                  (const Billing__Order__V1__TopUpReply *message,
                   void *closure_data);
+typedef void (*Billing__Order__V1__AdjustRequest_Closure)
+                 (const Billing__Order__V1__AdjustRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__AdjustReply_Closure)
+                 (const Billing__Order__V1__AdjustReply *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__Notice_Closure)
+                 (const Billing__Order__V1__Notice *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__ListNoticesRequest_Closure)
+                 (const Billing__Order__V1__ListNoticesRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__ListNoticesReply_Closure)
+                 (const Billing__Order__V1__ListNoticesReply *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__Coupon_Closure)
+                 (const Billing__Order__V1__Coupon *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__GrantCouponRequest_Closure)
+                 (const Billing__Order__V1__GrantCouponRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__GrantCouponReply_Closure)
+                 (const Billing__Order__V1__GrantCouponReply *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__ListCouponsRequest_Closure)
+                 (const Billing__Order__V1__ListCouponsRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__ListCouponsReply_Closure)
+                 (const Billing__Order__V1__ListCouponsReply *message,
+                  void *closure_data);
 typedef void (*Billing__Order__V1__LedgerEntry_Closure)
                  (const Billing__Order__V1__LedgerEntry *message,
                   void *closure_data);
@@ -1831,6 +2581,9 @@ typedef void (*Billing__Order__V1__ListPaymentsReply_Closure)
 typedef void (*Billing__Order__V1__Order_Closure)
                  (const Billing__Order__V1__Order *message,
                   void *closure_data);
+typedef void (*Billing__Order__V1__RenewalBasis_Closure)
+                 (const Billing__Order__V1__RenewalBasis *message,
+                  void *closure_data);
 typedef void (*Billing__Order__V1__PlaceOrderRequest_Closure)
                  (const Billing__Order__V1__PlaceOrderRequest *message,
                   void *closure_data);
@@ -1860,6 +2613,24 @@ typedef void (*Billing__Order__V1__NextDueRequest_Closure)
                   void *closure_data);
 typedef void (*Billing__Order__V1__NextDueReply_Closure)
                  (const Billing__Order__V1__NextDueReply *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__CloseMonthsRequest_Closure)
+                 (const Billing__Order__V1__CloseMonthsRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__CloseMonthsReply_Closure)
+                 (const Billing__Order__V1__CloseMonthsReply *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__RecordNoticesRequest_Closure)
+                 (const Billing__Order__V1__RecordNoticesRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__RecordNoticesReply_Closure)
+                 (const Billing__Order__V1__RecordNoticesReply *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__ClaimOverdueRequest_Closure)
+                 (const Billing__Order__V1__ClaimOverdueRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__AutoRenewRequest_Closure)
+                 (const Billing__Order__V1__AutoRenewRequest *message,
                   void *closure_data);
 typedef void (*Billing__Order__V1__PayOrderRequest_Closure)
                  (const Billing__Order__V1__PayOrderRequest *message,
@@ -1900,6 +2671,15 @@ typedef void (*Billing__Order__V1__ListBillRequest_Closure)
 typedef void (*Billing__Order__V1__BillLine_Closure)
                  (const Billing__Order__V1__BillLine *message,
                   void *closure_data);
+typedef void (*Billing__Order__V1__GetLineRequest_Closure)
+                 (const Billing__Order__V1__GetLineRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__LinePayment_Closure)
+                 (const Billing__Order__V1__LinePayment *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__LineDetails_Closure)
+                 (const Billing__Order__V1__LineDetails *message,
+                  void *closure_data);
 typedef void (*Billing__Order__V1__ListBillReply_Closure)
                  (const Billing__Order__V1__ListBillReply *message,
                   void *closure_data);
@@ -1924,6 +2704,7 @@ typedef void (*Billing__Order__V1__AuditCoverageReply_Closure)
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    billing__order__v1__notice_kind__descriptor;
 extern const ProtobufCEnumDescriptor    billing__order__v1__ledger_account__descriptor;
 extern const ProtobufCEnumDescriptor    billing__order__v1__ledger_cause__descriptor;
 extern const ProtobufCEnumDescriptor    billing__order__v1__payment_status__descriptor;
@@ -1943,6 +2724,16 @@ extern const ProtobufCMessageDescriptor billing__order__v1__list_accounts_reques
 extern const ProtobufCMessageDescriptor billing__order__v1__list_accounts_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__top_up_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__top_up_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__adjust_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__adjust_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__notice__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__list_notices_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__list_notices_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__coupon__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__grant_coupon_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__grant_coupon_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__list_coupons_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__list_coupons_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__ledger_entry__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__ledger_transaction__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__list_statement_request__descriptor;
@@ -1955,6 +2746,7 @@ extern const ProtobufCMessageDescriptor billing__order__v1__payment_reply__descr
 extern const ProtobufCMessageDescriptor billing__order__v1__list_payments_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__list_payments_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__order__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__renewal_basis__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__place_order_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__cancel_order_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__get_order_request__descriptor;
@@ -1965,6 +2757,12 @@ extern const ProtobufCMessageDescriptor billing__order__v1__expire_orders_reques
 extern const ProtobufCMessageDescriptor billing__order__v1__expire_orders_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__next_due_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__next_due_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__close_months_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__close_months_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__record_notices_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__record_notices_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__claim_overdue_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__auto_renew_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__pay_order_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__cancel_unpaid_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__cancel_unpaid_reply__descriptor;
@@ -1978,6 +2776,9 @@ extern const ProtobufCMessageDescriptor billing__order__v1__post_usage_request__
 extern const ProtobufCMessageDescriptor billing__order__v1__post_usage_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__list_bill_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__bill_line__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__get_line_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__line_payment__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__line_details__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__list_bill_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__audit_money_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__audit_money_reply__descriptor;

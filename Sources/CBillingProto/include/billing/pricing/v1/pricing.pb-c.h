@@ -18,6 +18,9 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Billing__Pricing__V1__ListPricesRequest Billing__Pricing__V1__ListPricesRequest;
 typedef struct Billing__Pricing__V1__ListPricesReply Billing__Pricing__V1__ListPricesReply;
+typedef struct Billing__Pricing__V1__ScheduledVersion Billing__Pricing__V1__ScheduledVersion;
+typedef struct Billing__Pricing__V1__ValueAddedItem Billing__Pricing__V1__ValueAddedItem;
+typedef struct Billing__Pricing__V1__ValueAddedPrice Billing__Pricing__V1__ValueAddedPrice;
 typedef struct Billing__Pricing__V1__Specification Billing__Pricing__V1__Specification;
 typedef struct Billing__Pricing__V1__RegionalPrice Billing__Pricing__V1__RegionalPrice;
 typedef struct Billing__Pricing__V1__Region Billing__Pricing__V1__Region;
@@ -32,6 +35,18 @@ typedef struct Billing__Pricing__V1__PaidTerm Billing__Pricing__V1__PaidTerm;
 typedef struct Billing__Pricing__V1__ConsumedRequest Billing__Pricing__V1__ConsumedRequest;
 typedef struct Billing__Pricing__V1__ConsumedTerm Billing__Pricing__V1__ConsumedTerm;
 typedef struct Billing__Pricing__V1__ConsumedReply Billing__Pricing__V1__ConsumedReply;
+typedef struct Billing__Pricing__V1__PublishPricesRequest Billing__Pricing__V1__PublishPricesRequest;
+typedef struct Billing__Pricing__V1__PublishPricesReply Billing__Pricing__V1__PublishPricesReply;
+typedef struct Billing__Pricing__V1__PriceChange Billing__Pricing__V1__PriceChange;
+typedef struct Billing__Pricing__V1__BilledThing Billing__Pricing__V1__BilledThing;
+typedef struct Billing__Pricing__V1__CompareDraftRequest Billing__Pricing__V1__CompareDraftRequest;
+typedef struct Billing__Pricing__V1__Impact Billing__Pricing__V1__Impact;
+typedef struct Billing__Pricing__V1__CompareDraftReply Billing__Pricing__V1__CompareDraftReply;
+typedef struct Billing__Pricing__V1__ExplainRequest Billing__Pricing__V1__ExplainRequest;
+typedef struct Billing__Pricing__V1__RatedSlice Billing__Pricing__V1__RatedSlice;
+typedef struct Billing__Pricing__V1__PricedOrder Billing__Pricing__V1__PricedOrder;
+typedef struct Billing__Pricing__V1__ConsumedOrder Billing__Pricing__V1__ConsumedOrder;
+typedef struct Billing__Pricing__V1__ExplainReply Billing__Pricing__V1__ExplainReply;
 
 
 /* --- enums --- */
@@ -43,10 +58,11 @@ struct  Billing__Pricing__V1__ListPricesRequest
 {
   ProtobufCMessage base;
   int64_t at;
+  uint32_t version;
 };
 #define BILLING__PRICING__V1__LIST_PRICES_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__list_prices_request__descriptor) \
-    , 0 }
+    , 0, 0 }
 
 
 struct  Billing__Pricing__V1__ListPricesReply
@@ -60,10 +76,51 @@ struct  Billing__Pricing__V1__ListPricesReply
   Billing__Pricing__V1__Region **regions;
   size_t n_term_discounts;
   Billing__Pricing__V1__TermDiscount **term_discounts;
+  size_t n_value_added_items;
+  Billing__Pricing__V1__ValueAddedItem **value_added_items;
+  size_t n_scheduled;
+  Billing__Pricing__V1__ScheduledVersion **scheduled;
 };
 #define BILLING__PRICING__V1__LIST_PRICES_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__list_prices_reply__descriptor) \
-    , 0, 0, 0,NULL, 0,NULL, 0,NULL }
+    , 0, 0, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
+
+
+struct  Billing__Pricing__V1__ScheduledVersion
+{
+  ProtobufCMessage base;
+  uint32_t version;
+  int64_t effective_at;
+};
+#define BILLING__PRICING__V1__SCHEDULED_VERSION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__scheduled_version__descriptor) \
+    , 0, 0 }
+
+
+struct  Billing__Pricing__V1__ValueAddedItem
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData item;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData price_unit;
+  size_t n_prices;
+  Billing__Pricing__V1__ValueAddedPrice **prices;
+  protobuf_c_boolean is_example;
+};
+#define BILLING__PRICING__V1__VALUE_ADDED_ITEM__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__value_added_item__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0 }
+
+
+struct  Billing__Pricing__V1__ValueAddedPrice
+{
+  ProtobufCMessage base;
+  Billing__Common__V1__RegionClass region_class;
+  int64_t price_nanos;
+};
+#define BILLING__PRICING__V1__VALUE_ADDED_PRICE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__value_added_price__descriptor) \
+    , BILLING__COMMON__V1__REGION_CLASS__REGION_CLASS_UNSPECIFIED, 0 }
 
 
 struct  Billing__Pricing__V1__Specification
@@ -167,10 +224,12 @@ struct  Billing__Pricing__V1__RatedResource
   ProtobufCBinaryData region;
   uint32_t instances;
   int64_t anchor;
+  ProtobufCBinaryData item;
+  int64_t quantity;
 };
 #define BILLING__PRICING__V1__RATED_RESOURCE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__rated_resource__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0 }
+    , {0,NULL}, {0,NULL}, 0, 0, {0,NULL}, 0 }
 
 
 struct  Billing__Pricing__V1__RateRequest
@@ -276,6 +335,165 @@ struct  Billing__Pricing__V1__ConsumedReply
     , 0,NULL }
 
 
+struct  Billing__Pricing__V1__PublishPricesRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData document;
+};
+#define BILLING__PRICING__V1__PUBLISH_PRICES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__publish_prices_request__descriptor) \
+    , {0,NULL} }
+
+
+struct  Billing__Pricing__V1__PublishPricesReply
+{
+  ProtobufCMessage base;
+  uint32_t version;
+  int64_t effective_at;
+  size_t n_changes;
+  Billing__Pricing__V1__PriceChange **changes;
+};
+#define BILLING__PRICING__V1__PUBLISH_PRICES_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__publish_prices_reply__descriptor) \
+    , 0, 0, 0,NULL }
+
+
+struct  Billing__Pricing__V1__PriceChange
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData what;
+  int64_t before;
+  int64_t after;
+};
+#define BILLING__PRICING__V1__PRICE_CHANGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__price_change__descriptor) \
+    , {0,NULL}, 0, 0 }
+
+
+struct  Billing__Pricing__V1__BilledThing
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData id;
+  ProtobufCBinaryData specification;
+  ProtobufCBinaryData region;
+  uint32_t instances;
+  Billing__Common__V1__BillingMethod billing_method;
+  int64_t paid_through;
+  uint32_t months;
+  ProtobufCBinaryData item;
+  int64_t quantity;
+};
+#define BILLING__PRICING__V1__BILLED_THING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__billed_thing__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED, 0, 0, {0,NULL}, 0 }
+
+
+struct  Billing__Pricing__V1__CompareDraftRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData document;
+  size_t n_things;
+  Billing__Pricing__V1__BilledThing **things;
+};
+#define BILLING__PRICING__V1__COMPARE_DRAFT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__compare_draft_request__descriptor) \
+    , {0,NULL}, 0,NULL }
+
+
+struct  Billing__Pricing__V1__Impact
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData id;
+  int64_t from;
+  int64_t before_micros;
+  int64_t after_micros;
+  ProtobufCBinaryData per;
+};
+#define BILLING__PRICING__V1__IMPACT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__impact__descriptor) \
+    , {0,NULL}, 0, 0, 0, {0,NULL} }
+
+
+struct  Billing__Pricing__V1__CompareDraftReply
+{
+  ProtobufCMessage base;
+  uint32_t version;
+  int64_t effective_at;
+  size_t n_changes;
+  Billing__Pricing__V1__PriceChange **changes;
+  size_t n_impacts;
+  Billing__Pricing__V1__Impact **impacts;
+};
+#define BILLING__PRICING__V1__COMPARE_DRAFT_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__compare_draft_reply__descriptor) \
+    , 0, 0, 0,NULL, 0,NULL }
+
+
+struct  Billing__Pricing__V1__ExplainRequest
+{
+  ProtobufCMessage base;
+  Billing__Pricing__V1__RatedSlice *slice;
+  Billing__Pricing__V1__ConsumedOrder *consumed;
+  Billing__Pricing__V1__PricedOrder *order;
+};
+#define BILLING__PRICING__V1__EXPLAIN_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__explain_request__descriptor) \
+    , NULL, NULL, NULL }
+
+
+struct  Billing__Pricing__V1__RatedSlice
+{
+  ProtobufCMessage base;
+  Billing__Pricing__V1__RatedResource *resource;
+  Billing__Common__V1__BillingUnit billing_unit;
+  int64_t start;
+  int64_t end;
+  uint32_t price_list_version;
+  int64_t price_nanos;
+};
+#define BILLING__PRICING__V1__RATED_SLICE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__rated_slice__descriptor) \
+    , NULL, BILLING__COMMON__V1__BILLING_UNIT__BILLING_UNIT_UNSPECIFIED, 0, 0, 0, 0 }
+
+
+struct  Billing__Pricing__V1__PricedOrder
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData specification;
+  ProtobufCBinaryData region;
+  uint32_t instances;
+  uint32_t months;
+  uint32_t price_list_version;
+};
+#define BILLING__PRICING__V1__PRICED_ORDER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__priced_order__descriptor) \
+    , {0,NULL}, {0,NULL}, 0, 0, 0 }
+
+
+struct  Billing__Pricing__V1__ConsumedOrder
+{
+  ProtobufCMessage base;
+  Billing__Pricing__V1__PaidTerm *term;
+  int64_t at;
+};
+#define BILLING__PRICING__V1__CONSUMED_ORDER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__consumed_order__descriptor) \
+    , NULL, 0 }
+
+
+struct  Billing__Pricing__V1__ExplainReply
+{
+  ProtobufCMessage base;
+  int64_t amount_micros;
+  int64_t discount_micros;
+  size_t n_steps;
+  ProtobufCBinaryData *steps;
+};
+#define BILLING__PRICING__V1__EXPLAIN_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__explain_reply__descriptor) \
+    , 0, 0, 0,NULL }
+
+
 /* Billing__Pricing__V1__ListPricesRequest methods */
 void   billing__pricing__v1__list_prices_request__init
                      (Billing__Pricing__V1__ListPricesRequest         *message);
@@ -313,6 +531,63 @@ Billing__Pricing__V1__ListPricesReply *
                       const uint8_t       *data);
 void   billing__pricing__v1__list_prices_reply__free_unpacked
                      (Billing__Pricing__V1__ListPricesReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__ScheduledVersion methods */
+void   billing__pricing__v1__scheduled_version__init
+                     (Billing__Pricing__V1__ScheduledVersion         *message);
+size_t billing__pricing__v1__scheduled_version__get_packed_size
+                     (const Billing__Pricing__V1__ScheduledVersion   *message);
+size_t billing__pricing__v1__scheduled_version__pack
+                     (const Billing__Pricing__V1__ScheduledVersion   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__scheduled_version__pack_to_buffer
+                     (const Billing__Pricing__V1__ScheduledVersion   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__ScheduledVersion *
+       billing__pricing__v1__scheduled_version__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__scheduled_version__free_unpacked
+                     (Billing__Pricing__V1__ScheduledVersion *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__ValueAddedItem methods */
+void   billing__pricing__v1__value_added_item__init
+                     (Billing__Pricing__V1__ValueAddedItem         *message);
+size_t billing__pricing__v1__value_added_item__get_packed_size
+                     (const Billing__Pricing__V1__ValueAddedItem   *message);
+size_t billing__pricing__v1__value_added_item__pack
+                     (const Billing__Pricing__V1__ValueAddedItem   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__value_added_item__pack_to_buffer
+                     (const Billing__Pricing__V1__ValueAddedItem   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__ValueAddedItem *
+       billing__pricing__v1__value_added_item__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__value_added_item__free_unpacked
+                     (Billing__Pricing__V1__ValueAddedItem *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__ValueAddedPrice methods */
+void   billing__pricing__v1__value_added_price__init
+                     (Billing__Pricing__V1__ValueAddedPrice         *message);
+size_t billing__pricing__v1__value_added_price__get_packed_size
+                     (const Billing__Pricing__V1__ValueAddedPrice   *message);
+size_t billing__pricing__v1__value_added_price__pack
+                     (const Billing__Pricing__V1__ValueAddedPrice   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__value_added_price__pack_to_buffer
+                     (const Billing__Pricing__V1__ValueAddedPrice   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__ValueAddedPrice *
+       billing__pricing__v1__value_added_price__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__value_added_price__free_unpacked
+                     (Billing__Pricing__V1__ValueAddedPrice *message,
                       ProtobufCAllocator *allocator);
 /* Billing__Pricing__V1__Specification methods */
 void   billing__pricing__v1__specification__init
@@ -580,6 +855,234 @@ Billing__Pricing__V1__ConsumedReply *
 void   billing__pricing__v1__consumed_reply__free_unpacked
                      (Billing__Pricing__V1__ConsumedReply *message,
                       ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__PublishPricesRequest methods */
+void   billing__pricing__v1__publish_prices_request__init
+                     (Billing__Pricing__V1__PublishPricesRequest         *message);
+size_t billing__pricing__v1__publish_prices_request__get_packed_size
+                     (const Billing__Pricing__V1__PublishPricesRequest   *message);
+size_t billing__pricing__v1__publish_prices_request__pack
+                     (const Billing__Pricing__V1__PublishPricesRequest   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__publish_prices_request__pack_to_buffer
+                     (const Billing__Pricing__V1__PublishPricesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__PublishPricesRequest *
+       billing__pricing__v1__publish_prices_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__publish_prices_request__free_unpacked
+                     (Billing__Pricing__V1__PublishPricesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__PublishPricesReply methods */
+void   billing__pricing__v1__publish_prices_reply__init
+                     (Billing__Pricing__V1__PublishPricesReply         *message);
+size_t billing__pricing__v1__publish_prices_reply__get_packed_size
+                     (const Billing__Pricing__V1__PublishPricesReply   *message);
+size_t billing__pricing__v1__publish_prices_reply__pack
+                     (const Billing__Pricing__V1__PublishPricesReply   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__publish_prices_reply__pack_to_buffer
+                     (const Billing__Pricing__V1__PublishPricesReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__PublishPricesReply *
+       billing__pricing__v1__publish_prices_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__publish_prices_reply__free_unpacked
+                     (Billing__Pricing__V1__PublishPricesReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__PriceChange methods */
+void   billing__pricing__v1__price_change__init
+                     (Billing__Pricing__V1__PriceChange         *message);
+size_t billing__pricing__v1__price_change__get_packed_size
+                     (const Billing__Pricing__V1__PriceChange   *message);
+size_t billing__pricing__v1__price_change__pack
+                     (const Billing__Pricing__V1__PriceChange   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__price_change__pack_to_buffer
+                     (const Billing__Pricing__V1__PriceChange   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__PriceChange *
+       billing__pricing__v1__price_change__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__price_change__free_unpacked
+                     (Billing__Pricing__V1__PriceChange *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__BilledThing methods */
+void   billing__pricing__v1__billed_thing__init
+                     (Billing__Pricing__V1__BilledThing         *message);
+size_t billing__pricing__v1__billed_thing__get_packed_size
+                     (const Billing__Pricing__V1__BilledThing   *message);
+size_t billing__pricing__v1__billed_thing__pack
+                     (const Billing__Pricing__V1__BilledThing   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__billed_thing__pack_to_buffer
+                     (const Billing__Pricing__V1__BilledThing   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__BilledThing *
+       billing__pricing__v1__billed_thing__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__billed_thing__free_unpacked
+                     (Billing__Pricing__V1__BilledThing *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__CompareDraftRequest methods */
+void   billing__pricing__v1__compare_draft_request__init
+                     (Billing__Pricing__V1__CompareDraftRequest         *message);
+size_t billing__pricing__v1__compare_draft_request__get_packed_size
+                     (const Billing__Pricing__V1__CompareDraftRequest   *message);
+size_t billing__pricing__v1__compare_draft_request__pack
+                     (const Billing__Pricing__V1__CompareDraftRequest   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__compare_draft_request__pack_to_buffer
+                     (const Billing__Pricing__V1__CompareDraftRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__CompareDraftRequest *
+       billing__pricing__v1__compare_draft_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__compare_draft_request__free_unpacked
+                     (Billing__Pricing__V1__CompareDraftRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__Impact methods */
+void   billing__pricing__v1__impact__init
+                     (Billing__Pricing__V1__Impact         *message);
+size_t billing__pricing__v1__impact__get_packed_size
+                     (const Billing__Pricing__V1__Impact   *message);
+size_t billing__pricing__v1__impact__pack
+                     (const Billing__Pricing__V1__Impact   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__impact__pack_to_buffer
+                     (const Billing__Pricing__V1__Impact   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__Impact *
+       billing__pricing__v1__impact__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__impact__free_unpacked
+                     (Billing__Pricing__V1__Impact *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__CompareDraftReply methods */
+void   billing__pricing__v1__compare_draft_reply__init
+                     (Billing__Pricing__V1__CompareDraftReply         *message);
+size_t billing__pricing__v1__compare_draft_reply__get_packed_size
+                     (const Billing__Pricing__V1__CompareDraftReply   *message);
+size_t billing__pricing__v1__compare_draft_reply__pack
+                     (const Billing__Pricing__V1__CompareDraftReply   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__compare_draft_reply__pack_to_buffer
+                     (const Billing__Pricing__V1__CompareDraftReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__CompareDraftReply *
+       billing__pricing__v1__compare_draft_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__compare_draft_reply__free_unpacked
+                     (Billing__Pricing__V1__CompareDraftReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__ExplainRequest methods */
+void   billing__pricing__v1__explain_request__init
+                     (Billing__Pricing__V1__ExplainRequest         *message);
+size_t billing__pricing__v1__explain_request__get_packed_size
+                     (const Billing__Pricing__V1__ExplainRequest   *message);
+size_t billing__pricing__v1__explain_request__pack
+                     (const Billing__Pricing__V1__ExplainRequest   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__explain_request__pack_to_buffer
+                     (const Billing__Pricing__V1__ExplainRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__ExplainRequest *
+       billing__pricing__v1__explain_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__explain_request__free_unpacked
+                     (Billing__Pricing__V1__ExplainRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__RatedSlice methods */
+void   billing__pricing__v1__rated_slice__init
+                     (Billing__Pricing__V1__RatedSlice         *message);
+size_t billing__pricing__v1__rated_slice__get_packed_size
+                     (const Billing__Pricing__V1__RatedSlice   *message);
+size_t billing__pricing__v1__rated_slice__pack
+                     (const Billing__Pricing__V1__RatedSlice   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__rated_slice__pack_to_buffer
+                     (const Billing__Pricing__V1__RatedSlice   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__RatedSlice *
+       billing__pricing__v1__rated_slice__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__rated_slice__free_unpacked
+                     (Billing__Pricing__V1__RatedSlice *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__PricedOrder methods */
+void   billing__pricing__v1__priced_order__init
+                     (Billing__Pricing__V1__PricedOrder         *message);
+size_t billing__pricing__v1__priced_order__get_packed_size
+                     (const Billing__Pricing__V1__PricedOrder   *message);
+size_t billing__pricing__v1__priced_order__pack
+                     (const Billing__Pricing__V1__PricedOrder   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__priced_order__pack_to_buffer
+                     (const Billing__Pricing__V1__PricedOrder   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__PricedOrder *
+       billing__pricing__v1__priced_order__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__priced_order__free_unpacked
+                     (Billing__Pricing__V1__PricedOrder *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__ConsumedOrder methods */
+void   billing__pricing__v1__consumed_order__init
+                     (Billing__Pricing__V1__ConsumedOrder         *message);
+size_t billing__pricing__v1__consumed_order__get_packed_size
+                     (const Billing__Pricing__V1__ConsumedOrder   *message);
+size_t billing__pricing__v1__consumed_order__pack
+                     (const Billing__Pricing__V1__ConsumedOrder   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__consumed_order__pack_to_buffer
+                     (const Billing__Pricing__V1__ConsumedOrder   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__ConsumedOrder *
+       billing__pricing__v1__consumed_order__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__consumed_order__free_unpacked
+                     (Billing__Pricing__V1__ConsumedOrder *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Pricing__V1__ExplainReply methods */
+void   billing__pricing__v1__explain_reply__init
+                     (Billing__Pricing__V1__ExplainReply         *message);
+size_t billing__pricing__v1__explain_reply__get_packed_size
+                     (const Billing__Pricing__V1__ExplainReply   *message);
+size_t billing__pricing__v1__explain_reply__pack
+                     (const Billing__Pricing__V1__ExplainReply   *message,
+                      uint8_t             *out);
+size_t billing__pricing__v1__explain_reply__pack_to_buffer
+                     (const Billing__Pricing__V1__ExplainReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Pricing__V1__ExplainReply *
+       billing__pricing__v1__explain_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__pricing__v1__explain_reply__free_unpacked
+                     (Billing__Pricing__V1__ExplainReply *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Billing__Pricing__V1__ListPricesRequest_Closure)
@@ -587,6 +1090,15 @@ typedef void (*Billing__Pricing__V1__ListPricesRequest_Closure)
                   void *closure_data);
 typedef void (*Billing__Pricing__V1__ListPricesReply_Closure)
                  (const Billing__Pricing__V1__ListPricesReply *message,
+                  void *closure_data);
+typedef void (*Billing__Pricing__V1__ScheduledVersion_Closure)
+                 (const Billing__Pricing__V1__ScheduledVersion *message,
+                  void *closure_data);
+typedef void (*Billing__Pricing__V1__ValueAddedItem_Closure)
+                 (const Billing__Pricing__V1__ValueAddedItem *message,
+                  void *closure_data);
+typedef void (*Billing__Pricing__V1__ValueAddedPrice_Closure)
+                 (const Billing__Pricing__V1__ValueAddedPrice *message,
                   void *closure_data);
 typedef void (*Billing__Pricing__V1__Specification_Closure)
                  (const Billing__Pricing__V1__Specification *message,
@@ -630,6 +1142,42 @@ typedef void (*Billing__Pricing__V1__ConsumedTerm_Closure)
 typedef void (*Billing__Pricing__V1__ConsumedReply_Closure)
                  (const Billing__Pricing__V1__ConsumedReply *message,
                   void *closure_data);
+typedef void (*Billing__Pricing__V1__PublishPricesRequest_Closure)
+                 (const Billing__Pricing__V1__PublishPricesRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Pricing__V1__PublishPricesReply_Closure)
+                 (const Billing__Pricing__V1__PublishPricesReply *message,
+                  void *closure_data);
+typedef void (*Billing__Pricing__V1__PriceChange_Closure)
+                 (const Billing__Pricing__V1__PriceChange *message,
+                  void *closure_data);
+typedef void (*Billing__Pricing__V1__BilledThing_Closure)
+                 (const Billing__Pricing__V1__BilledThing *message,
+                  void *closure_data);
+typedef void (*Billing__Pricing__V1__CompareDraftRequest_Closure)
+                 (const Billing__Pricing__V1__CompareDraftRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Pricing__V1__Impact_Closure)
+                 (const Billing__Pricing__V1__Impact *message,
+                  void *closure_data);
+typedef void (*Billing__Pricing__V1__CompareDraftReply_Closure)
+                 (const Billing__Pricing__V1__CompareDraftReply *message,
+                  void *closure_data);
+typedef void (*Billing__Pricing__V1__ExplainRequest_Closure)
+                 (const Billing__Pricing__V1__ExplainRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Pricing__V1__RatedSlice_Closure)
+                 (const Billing__Pricing__V1__RatedSlice *message,
+                  void *closure_data);
+typedef void (*Billing__Pricing__V1__PricedOrder_Closure)
+                 (const Billing__Pricing__V1__PricedOrder *message,
+                  void *closure_data);
+typedef void (*Billing__Pricing__V1__ConsumedOrder_Closure)
+                 (const Billing__Pricing__V1__ConsumedOrder *message,
+                  void *closure_data);
+typedef void (*Billing__Pricing__V1__ExplainReply_Closure)
+                 (const Billing__Pricing__V1__ExplainReply *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -638,6 +1186,9 @@ typedef void (*Billing__Pricing__V1__ConsumedReply_Closure)
 
 extern const ProtobufCMessageDescriptor billing__pricing__v1__list_prices_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__pricing__v1__list_prices_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__scheduled_version__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__value_added_item__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__value_added_price__descriptor;
 extern const ProtobufCMessageDescriptor billing__pricing__v1__specification__descriptor;
 extern const ProtobufCMessageDescriptor billing__pricing__v1__regional_price__descriptor;
 extern const ProtobufCMessageDescriptor billing__pricing__v1__region__descriptor;
@@ -652,6 +1203,18 @@ extern const ProtobufCMessageDescriptor billing__pricing__v1__paid_term__descrip
 extern const ProtobufCMessageDescriptor billing__pricing__v1__consumed_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__pricing__v1__consumed_term__descriptor;
 extern const ProtobufCMessageDescriptor billing__pricing__v1__consumed_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__publish_prices_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__publish_prices_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__price_change__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__billed_thing__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__compare_draft_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__impact__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__compare_draft_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__explain_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__rated_slice__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__priced_order__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__consumed_order__descriptor;
+extern const ProtobufCMessageDescriptor billing__pricing__v1__explain_reply__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -55,10 +55,21 @@ struct  Billing__Refund__V1__RefundedOrder
   int64_t refund_micros;
   uint32_t used_days;
   uint32_t term_days;
+  ProtobufCBinaryData in_full_because;
+  int64_t coupon_lost_micros;
+  int64_t to_balance_micros;
+  int64_t online_micros;
+  uint32_t factor_millionths;
+  int64_t list_nanos;
+  int64_t term_start;
+  int64_t term_end;
+  uint32_t months;
+  uint32_t price_list_version;
+  ProtobufCBinaryData payment_id;
 };
 #define BILLING__REFUND__V1__REFUNDED_ORDER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__refund__v1__refunded_order__descriptor) \
-    , {0,NULL}, 0, 0, 0, 0, 0 }
+    , {0,NULL}, 0, 0, 0, 0, 0, {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL} }
 
 
 struct  Billing__Refund__V1__Refund
@@ -77,10 +88,11 @@ struct  Billing__Refund__V1__Refund
   size_t n_orders;
   Billing__Refund__V1__RefundedOrder **orders;
   ProtobufCBinaryData cause;
+  protobuf_c_boolean renewal_only;
 };
 #define BILLING__REFUND__V1__REFUND__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__refund__v1__refund__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, BILLING__REFUND__V1__REFUND_STATUS__REFUND_STATUS_UNSPECIFIED, 0, 0, 0, 0, 0, 0, 0,NULL, {0,NULL} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, BILLING__REFUND__V1__REFUND_STATUS__REFUND_STATUS_UNSPECIFIED, 0, 0, 0, 0, 0, 0, 0,NULL, {0,NULL}, 0 }
 
 
 struct  Billing__Refund__V1__QuoteRefundRequest
@@ -119,10 +131,11 @@ struct  Billing__Refund__V1__OpenRefundRequest
   ProtobufCBinaryData refund_id;
   Billing__Metering__V1__InstanceGroup *group;
   ProtobufCBinaryData token;
+  protobuf_c_boolean renewal_only;
 };
 #define BILLING__REFUND__V1__OPEN_REFUND_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__refund__v1__open_refund_request__descriptor) \
-    , NULL, {0,NULL}, NULL, {0,NULL} }
+    , NULL, {0,NULL}, NULL, {0,NULL}, 0 }
 
 
 struct  Billing__Refund__V1__PayRefundRequest
