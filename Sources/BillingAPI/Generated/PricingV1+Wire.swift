@@ -756,18 +756,21 @@ extension PricingV1.ConsumedReply: WireCoded, WireReflection {
 
     init(copying c: UnsafeMutablePointer<Billing__Pricing__V1__ConsumedReply>, _ limits: WireLimits) throws(RPCError) {
         terms = try Checked.messages(c.pointee.n_terms, c.pointee.terms, "terms", limits)
+        unconditionalRefundDays = c.pointee.unconditional_refund_days
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__ConsumedReply>, in arena: inout Arena) {
         c.initialize(to: Billing__Pricing__V1__ConsumedReply())
         c.pointee.base.descriptor = Self.descriptor
         (c.pointee.terms, c.pointee.n_terms) = arena.store(terms)
+        c.pointee.unconditional_refund_days = unconditionalRefundDays
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(1)
+        fields.reserveCapacity(2)
         fields.append(("terms", .list(terms.map { .message($0.wireFields) })))
+        fields.append(("unconditional_refund_days", .integer(Int64(unconditionalRefundDays))))
         return fields
     }
 }

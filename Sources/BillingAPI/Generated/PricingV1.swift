@@ -433,11 +433,16 @@ extension PricingV1 {
         public static let messageName = "billing.pricing.v1.ConsumedReply"
 
         public var terms: [PricingV1.ConsumedTerm] = []
+        /// Days after its payment in which a new order is given back in full, once per account and calendar year, by
+        /// the
+        /// version in force at that instant (domain 7.4); 0: never.
+        public var unconditionalRefundDays: UInt32 = 0
 
         public init() {}
 
-        public init(terms: [PricingV1.ConsumedTerm] = []) {
+        public init(terms: [PricingV1.ConsumedTerm] = [], unconditionalRefundDays: UInt32 = 0) {
             self.terms = terms
+            self.unconditionalRefundDays = unconditionalRefundDays
         }
     }
 

@@ -383,6 +383,7 @@ extension RefundV1.RefundReply: WireCoded, WireReflection {
 
     init(copying c: UnsafeMutablePointer<Billing__Refund__V1__RefundReply>, _ limits: WireLimits) throws(RPCError) {
         refund = try Checked.message(c.pointee.refund, "refund", limits)
+        recovered = c.pointee.recovered != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Refund__V1__RefundReply>, in arena: inout Arena) {
@@ -391,12 +392,14 @@ extension RefundV1.RefundReply: WireCoded, WireReflection {
         if let value = refund {
             c.pointee.refund = arena.store(value)
         }
+        c.pointee.recovered = recovered ? 1 : 0
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(1)
+        fields.reserveCapacity(2)
         if let value = refund { fields.append(("refund", .message(value.wireFields))) }
+        fields.append(("recovered", .boolean(recovered)))
         return fields
     }
 }

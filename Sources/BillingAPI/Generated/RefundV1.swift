@@ -237,11 +237,14 @@ extension RefundV1 {
         public static let messageName = "billing.refund.v1.RefundReply"
 
         public var refund: RefundV1.Refund? = nil
+        /// Of PayRefund: whether the balance part ended the account's being overdue; then metering has to be told.
+        public var recovered: Bool = false
 
         public init() {}
 
-        public init(refund: RefundV1.Refund? = nil) {
+        public init(refund: RefundV1.Refund? = nil, recovered: Bool = false) {
             self.refund = refund
+            self.recovered = recovered
         }
     }
 

@@ -2174,6 +2174,7 @@ extension PricingV1.ConsumedReply: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         for _ in 0..<random.below(4) { message.terms.append(PricingV1.ConsumedTerm.sample(&random)) }
+        message.unconditionalRefundDays = random.unsigned()
         return message
     }
 }
@@ -2417,6 +2418,7 @@ extension RefundV1.RefundReply: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.refund = RefundV1.Refund.sample(&random) }
+        message.recovered = random.boolean()
         return message
     }
 }

@@ -3022,7 +3022,7 @@ const ProtobufCMessageDescriptor billing__pricing__v1__consumed_term__descriptor
   (ProtobufCMessageInit) billing__pricing__v1__consumed_term__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__pricing__v1__consumed_reply__field_descriptors[1] =
+static const ProtobufCFieldDescriptor billing__pricing__v1__consumed_reply__field_descriptors[2] =
 {
   {
     "terms",
@@ -3036,14 +3036,27 @@ static const ProtobufCFieldDescriptor billing__pricing__v1__consumed_reply__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "unconditional_refund_days",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ConsumedReply, unconditional_refund_days),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__pricing__v1__consumed_reply__field_indices_by_name[] = {
   0,   /* field[0] = terms */
+  1,   /* field[1] = unconditional_refund_days */
 };
 static const ProtobufCIntRange billing__pricing__v1__consumed_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor billing__pricing__v1__consumed_reply__descriptor =
 {
@@ -3053,7 +3066,7 @@ const ProtobufCMessageDescriptor billing__pricing__v1__consumed_reply__descripto
   "Billing__Pricing__V1__ConsumedReply",
   "billing.pricing.v1",
   sizeof(Billing__Pricing__V1__ConsumedReply),
-  1,
+  2,
   billing__pricing__v1__consumed_reply__field_descriptors,
   billing__pricing__v1__consumed_reply__field_indices_by_name,
   1,  billing__pricing__v1__consumed_reply__number_ranges,

@@ -1474,7 +1474,7 @@ const ProtobufCMessageDescriptor billing__refund__v1__get_refund_request__descri
   (ProtobufCMessageInit) billing__refund__v1__get_refund_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__refund__v1__refund_reply__field_descriptors[1] =
+static const ProtobufCFieldDescriptor billing__refund__v1__refund_reply__field_descriptors[2] =
 {
   {
     "refund",
@@ -1488,14 +1488,27 @@ static const ProtobufCFieldDescriptor billing__refund__v1__refund_reply__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "recovered",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__RefundReply, recovered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__refund__v1__refund_reply__field_indices_by_name[] = {
+  1,   /* field[1] = recovered */
   0,   /* field[0] = refund */
 };
 static const ProtobufCIntRange billing__refund__v1__refund_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor billing__refund__v1__refund_reply__descriptor =
 {
@@ -1505,7 +1518,7 @@ const ProtobufCMessageDescriptor billing__refund__v1__refund_reply__descriptor =
   "Billing__Refund__V1__RefundReply",
   "billing.refund.v1",
   sizeof(Billing__Refund__V1__RefundReply),
-  1,
+  2,
   billing__refund__v1__refund_reply__field_descriptors,
   billing__refund__v1__refund_reply__field_indices_by_name,
   1,  billing__refund__v1__refund_reply__number_ranges,

@@ -329,10 +329,11 @@ struct  Billing__Pricing__V1__ConsumedReply
   ProtobufCMessage base;
   size_t n_terms;
   Billing__Pricing__V1__ConsumedTerm **terms;
+  uint32_t unconditional_refund_days;
 };
 #define BILLING__PRICING__V1__CONSUMED_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__consumed_reply__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0 }
 
 
 struct  Billing__Pricing__V1__PublishPricesRequest

@@ -174,10 +174,11 @@ struct  Billing__Refund__V1__RefundReply
 {
   ProtobufCMessage base;
   Billing__Refund__V1__Refund *refund;
+  protobuf_c_boolean recovered;
 };
 #define BILLING__REFUND__V1__REFUND_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__refund__v1__refund_reply__descriptor) \
-    , NULL }
+    , NULL, 0 }
 
 
 struct  Billing__Refund__V1__ListRefundsRequest
