@@ -34,6 +34,8 @@ public enum OrderKind: IdentifierKind { public static let prefix = "ord-" }
 public enum RefundKind: IdentifierKind { public static let prefix = "ref-" }
 public enum PaymentKind: IdentifierKind { public static let prefix = "pay-" }
 public enum SagaKind: IdentifierKind { public static let prefix = "saga-" }
+public enum CouponKind: IdentifierKind { public static let prefix = "cpn-" }
+public enum AdjustmentKind: IdentifierKind { public static let prefix = "adj-" }
 
 public typealias AccountID = Identifier<AccountKind>
 public typealias GroupID = Identifier<GroupKind>
@@ -42,6 +44,8 @@ public typealias OrderID = Identifier<OrderKind>
 public typealias RefundID = Identifier<RefundKind>
 public typealias PaymentID = Identifier<PaymentKind>
 public typealias SagaID = Identifier<SagaKind>
+public typealias CouponID = Identifier<CouponKind>
+public typealias AdjustmentID = Identifier<AdjustmentKind>
 
 public enum IdentifierError: BillingError, Hashable {
     case malformed(String, prefix: String)

@@ -21,7 +21,12 @@ package struct OrderingService: Sendable {
         router.handle(OrderV1.Accounts.getAccount, getAccount)
         router.handle(OrderV1.Accounts.listAccounts, listAccounts)
         router.handle(OrderV1.Accounts.topUp, topUp)
+        router.handle(OrderV1.Accounts.adjust, adjust)
+        router.handle(OrderV1.Accounts.listNotices, listNotices)
         router.handle(OrderV1.Accounts.listStatement, listStatement)
+
+        router.handle(OrderV1.Coupons.grantCoupon, grantCoupon)
+        router.handle(OrderV1.Coupons.listCoupons, listCoupons)
 
         router.handle(OrderV1.Payments.registerPayment, registerPayment)
         router.handle(OrderV1.Payments.confirmPayment, confirmPayment)
@@ -33,9 +38,13 @@ package struct OrderingService: Sendable {
         router.handle(OrderV1.Orders.getOrder, getOrder)
         router.handle(OrderV1.Orders.listOrders, listOrders)
         router.handle(OrderV1.Orders.expireOrders, expireOrders)
+        router.handle(OrderV1.Orders.closeMonths, closeMonths)
+        router.handle(OrderV1.Orders.recordNotices, recordNotices)
         router.handle(OrderV1.Orders.nextDue, nextDue)
 
+        router.handle(OrderV1.OrderSteps.claimOverdue, claimOverdue)
         router.handle(OrderV1.OrderSteps.payOrder, payOrder)
+        router.handle(OrderV1.OrderSteps.autoRenew, autoRenew)
         router.handle(OrderV1.OrderSteps.cancelUnpaid, cancelUnpaid)
         router.handle(OrderV1.OrderSteps.refundInFull, refundInFull)
         router.handle(OrderV1.OrderSteps.postRefund, postRefund)
@@ -47,7 +56,8 @@ package struct OrderingService: Sendable {
         router.handle(OrderV1.Bills.auditCoverage, auditCoverage)
 
         for service in [
-            OrderV1.Accounts.all, OrderV1.Payments.all, OrderV1.Orders.all, OrderV1.OrderSteps.all, OrderV1.Bills.all,
+            OrderV1.Accounts.all, OrderV1.Coupons.all, OrderV1.Payments.all, OrderV1.Orders.all, OrderV1.OrderSteps.all,
+            OrderV1.Bills.all,
         ] {
             router.requireAll(service)
         }

@@ -47,10 +47,8 @@ extension OrderV1 {
         case refundPayable = 5
         /// Online payments confirmed for an order that is not paid yet.
         case clearing = 6
-        /// What is left of coupons.
+        /// What coupons paid: negative by all that was used of them.
         case coupon = 7
-        /// What coupons cost us: negative by all that were granted.
-        case promotion = 8
 
         public static let enumName = "billing.order.v1.LedgerAccount"
 
@@ -64,7 +62,6 @@ extension OrderV1 {
             case .refundPayable: "LEDGER_ACCOUNT_REFUND_PAYABLE"
             case .clearing: "LEDGER_ACCOUNT_CLEARING"
             case .coupon: "LEDGER_ACCOUNT_COUPON"
-            case .promotion: "LEDGER_ACCOUNT_PROMOTION"
             }
         }
     }
@@ -81,7 +78,6 @@ extension OrderV1 {
         case couponGrant = 8
         case adjustment = 9
         case roundDown = 10
-        case couponRestored = 11
 
         public static let enumName = "billing.order.v1.LedgerCause"
 
@@ -98,7 +94,6 @@ extension OrderV1 {
             case .couponGrant: "LEDGER_CAUSE_COUPON_GRANT"
             case .adjustment: "LEDGER_CAUSE_ADJUSTMENT"
             case .roundDown: "LEDGER_CAUSE_ROUND_DOWN"
-            case .couponRestored: "LEDGER_CAUSE_COUPON_RESTORED"
             }
         }
     }

@@ -37,30 +37,36 @@ extension OrderV1.BillLine {
     init(_ found: FoundLine) {
         let (source, line) = (found.source, found.line)
         self.init(sumOf: line.amounts)
-        lineID = "\(found.account)/\(line.start.milliseconds)/\(line.source)"
+        lineID = line.id(of: found.account)
         accountID = found.account.text
         billingPeriod = BillingCalendar.date(of: line.start).description
         itemKind = source.kind.wire()
-        billingMethod = source.kind.isSubscription ? .subscription : .payAsYouGo
-        product = BillSource.product
-        billingItem = BillSource.billingItem
+        billingMethod = source.kind.method?.wire() ?? .unspecified
+        product = source.product.name
+        billingItem = source.billingItem
         groupID = source.groupID
         region = source.region
         specification = source.specification
-        usageStart = line.start.milliseconds
+        usageStart = source.usageStart(of: line).milliseconds
         usageEnd = line.end.milliseconds
         listPriceNanos = line.listPrice.nanos
         priceListVersion = UInt32(line.priceListVersion)
         orderID = source.orderID
         refundID = source.refundID
+        network = source.network
+        size = Int64(source.instances)
+        billingUnit = source.billingUnit?.wire() ?? .unspecified
+        reason = source.note
         postedAt = line.postedAt.milliseconds
         switch source.kind {
         case .payAsYouGoBill:
-            resourceID = source.id
-            priceUnit = "instance-hour"
-            quantityUnit = "instance-hour"
-            quantityThousandths = Rounding.halfUp.divide(
-                Int128(line.end - line.start) * Int128(source.instances) * 1000, by: Int128(Int64.millisecondsPerHour))
+            resourceID = source.resourceID
+            roundDownLine = source.isRoundDown
+            if !source.isRoundDown {
+                priceUnit = source.product.priceUnit
+                quantityUnit = source.product.quantityUnit
+                quantityThousandths = source.quantityThousandths(of: line)
+            }
             billID = line.sequence == 0 ? "" : "bill-\(line.sequence)"
         case .subscriptionOrder:
             resourceID = source.groupID
@@ -70,6 +76,7 @@ extension OrderV1.BillLine {
         case .refund:
             resourceID = source.groupID
             priceUnit = "instance-month"
+        case .adjustment: break
         }
     }
 }

@@ -70,17 +70,21 @@ extension Transaction {
 
     /// By group.
     fileprivate func coverages(of account: AccountID, after group: String) throws -> [String: [CoverageRow]] {
-        let sources = try sources(of: account).filter { $0.value.groupID > group }
+        let sources = try sources(of: account).filter {
+            ($0.value.groupID.isEmpty ? $0.value.resourceID : $0.value.groupID) > group
+        }
         var metered: [String: [CoverageRun]] = [:]
         var terms: [String: [CoverageRow]] = [:]
         try forEachLine(of: account, from: .earliest, to: Timestamp(milliseconds: .max)) { line in
             guard let source = sources[line.source] else { return true }
-            let period = Period(line.start, line.end)
+            let period = Period(source.usageStart(of: line), line.end)
             switch source.kind {
-            case .payAsYouGoBill: metered[source.groupID, default: []].append(period)
+            case .payAsYouGoBill:
+                guard !source.isRoundDown else { break }
+                metered[source.groupID.isEmpty ? source.resourceID : source.groupID, default: []].append(period)
             case .subscriptionOrder:
                 terms[source.groupID, default: []].append((CoverageRun(period: period, lines: 1), source.orderID))
-            case .refund: break
+            case .refund, .adjustment: break
             }
             return true
         }

@@ -227,7 +227,13 @@ extension BillFilter {
         if !request.billingMethods.isEmpty {
             let subscription = request.billingMethods.contains(.subscription)
             let payAsYouGo = request.billingMethods.contains(.payAsYouGo)
-            kinds = kinds.filter { $0.isSubscription ? subscription : payAsYouGo }
+            kinds = kinds.filter { kind in
+                switch kind.method {
+                case .subscription: subscription
+                case .payAsYouGo: payAsYouGo
+                case nil: false
+                }
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ extension OrderingService {
             let groupID =
                 switch kind {
                 case .new: newGroupID
-                case .switching: try GroupID(request.groupID)
+                case .switching, .renewal: try GroupID(request.groupID)
                 }
             var account = try transaction.account(id)
             let at = try account.takeEffect(at: instant)
@@ -31,7 +31,9 @@ extension OrderingService {
             try account.requireNotOverdue()
             let order = Order(
                 id: orderID, account: id, kind: kind, groupID: groupID, offer: try OrderOffer(request.quote),
-                name: request.name, network: request.network, placedAt: at)
+                name: request.name, network: request.network, placedAt: at,
+                autoRenewal: request.autoRenewal && kind != .renewal
+                    ? try AutoRenewal(months: request.autoRenewalMonths) : nil)
             try transaction.insert(order)
             try transaction.update(account)
             return Response(OrderV1.OrderReply(order: OrderV1.Order(order)), effectiveAt: at)
@@ -100,9 +102,26 @@ extension OrderingService {
         _ request: OrderV1.NextDueRequest, _ call: CallContext
     ) async throws -> Response<OrderV1.NextDueReply> {
         try await database.read { transaction in
-            let deadline = try transaction.nextDeadline(after: Timestamp(milliseconds: request.after))
-            return Response(OrderV1.NextDueReply(orderDeadlineAt: Timestamp.wire(deadline)))
+            let after = Timestamp(milliseconds: request.after)
+            let deadline = try transaction.nextDeadline(after: after)
+            let dues = try transaction.nextAccountDues(after: after)
+            return Response(
+                OrderV1.NextDueReply(
+                    orderDeadlineAt: Timestamp.wire(deadline), monthCloseAt: Timestamp.wire(dues.close),
+                    noticeAt: Timestamp.wire(dues.notice)))
         }
+    }
+}
+
+extension AutoRenewal {
+    /// - Throws: `OrderError.quoteMalformed` for months that are not sold.
+    init(months: UInt32) throws(OrderError) {
+        guard [0, 1, 2, 3, 6, 12].contains(months) else {
+            throw .quoteMalformed(
+                field: "auto_renewal_months", value: String(months),
+                why: "is not 1, 2, 3, 6 or 12, nor 0 for as many as bought")
+        }
+        self.init(months: Int(months))
     }
 }
 
@@ -113,7 +132,9 @@ extension Order {
         var copy = self
         try copy.apply(
             .paymentReceived(
-                Payment(at: instant, method: .balance, paymentID: "", term: Period(instant, instant))))
+                Payment(
+                    at: instant, method: .balance, paymentID: "", term: Period(instant, instant),
+                    parts: PaymentParts())))
     }
 }
 

@@ -4,8 +4,10 @@ import RPC
 import Storage
 
 extension OrderingService {
-    /// Announces an online payment of the whole price of an unpaid order.
-    /// - Throws: `OrderError.orderNotFound`, `.notUnpaid`, `.accountOverdue`, `.referenceUsed`.
+    /// Announces an online payment of an unpaid order: of what a coupon and the asked part from the balance leave. Those
+    /// are fixed now and taken when the order is paid; nothing is reserved (domain 8.2).
+    /// - Throws: `OrderError.orderNotFound`, `.notUnpaid`, `.accountOverdue`, `.referenceUsed`, `.nothingToPay`,
+    ///   `.balancePartMalformed`; `CouponError`.
     func registerPayment(
         _ request: OrderV1.RegisterPaymentRequest, _ call: CallContext
     ) async throws -> Response<OrderV1.PaymentReply> {
@@ -17,9 +19,17 @@ extension OrderingService {
             let order = try transaction.order(request.orderID, of: id)
             try order.requirePayable(at: at)
             try account.requireNotOverdue()
+            let coupon = try transaction.coupon(
+                named: request.couponID, without: request.withoutCoupon, forOrderOf: order.offer.total, of: id, at: at)
+            let due = order.offer.total - (coupon?.amount ?? .zero)
+            guard due > .zero else { throw OrderError.nothingToPay(order: order.id.text) }
+            let balancePart = Money(micros: request.balanceMicros)
+            guard balancePart >= .zero, balancePart < due else {
+                throw OrderError.balancePartMalformed(balancePart, due: due)
+            }
             let payment = try Payment(
                 id: paymentID, account: id, reference: request.reference, orderID: order.id,
-                amount: order.offer.total, registeredAt: at)
+                amount: due - balancePart, balancePart: balancePart, coupon: coupon, registeredAt: at)
             try transaction.insert(payment)
             try transaction.update(account)
             return Response(try transaction.reply(payment, account), effectiveAt: at)
@@ -35,22 +45,25 @@ extension OrderingService {
     ) async throws -> Response<OrderV1.PaymentReply> {
         let instant = try call.instant()
         let owner = call.account.isEmpty ? nil : try call.accountID()
-        return try await database.write(once: call, request) { transaction in
+        return try await write(request.step, call, request) { transaction in
             var payment = try transaction.payment(reference: request.reference, of: owner)
             var account = try transaction.account(payment.account)
             let at = try account.takeEffect(at: instant)
             try payment.confirm(at: at)
             let (amount, reference) = (payment.amount, payment.id.text)
+            var recovered = false
             if payment.orderID == nil {
-                _ = try transaction.credit(amount, to: &account) { settled in
+                recovered = try transaction.credit(amount, to: &account) { settled in
                     try .topUp(amount, settled: settled, reference: reference)
-                }
+                }.recovered
             } else {
                 try transaction.post(.paymentConfirmed(amount, payment: reference), to: &account)
             }
             try transaction.update(payment)
             try transaction.update(account)
-            return Response(try transaction.reply(payment, account), effectiveAt: at)
+            var reply = try transaction.reply(payment, account)
+            reply.recovered = recovered
+            return Response(reply, effectiveAt: at)
         }
     }
 
@@ -101,6 +114,28 @@ extension OrderingService {
 }
 
 extension Transaction {
+    /// The part of an order of `total` that a coupon pays.
+    /// - Parameters:
+    ///   - id: the coupon that the payer names; empty: the best one that applies (domain 3.2).
+    ///   - without: whether none is wanted.
+    /// - Returns: `nil` when none applies, or none is wanted.
+    /// - Throws: `CouponError` for a named one that cannot be used.
+    func coupon(
+        named id: String, without: Bool, forOrderOf total: Money, of account: AccountID, at instant: Timestamp
+    ) throws -> CouponPart? {
+        guard !without else { return nil }
+        let coupon: Coupon
+        if id.isEmpty {
+            let usable = try usableCoupons(of: account, at: instant)
+            guard let best = Coupon.best(of: usable, forOrderOf: total, at: instant) else { return nil }
+            coupon = best
+        } else {
+            coupon = try self.coupon(id, of: account)
+            try coupon.requireUsable(forOrderOf: total, at: instant)
+        }
+        return CouponPart(coupon: coupon.id, amount: min(coupon.remaining, total))
+    }
+
     fileprivate func reply(_ payment: Payment, _ account: Account) throws -> OrderV1.PaymentReply {
         OrderV1.PaymentReply(payment: OrderV1.Payment(payment), account: try wireAccount(account))
     }

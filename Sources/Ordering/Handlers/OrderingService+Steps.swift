@@ -19,34 +19,66 @@ extension OrderingService {
             var account = try transaction.account(id)
             let at = try account.takeEffect(at: instant)
             var order = try transaction.order(request.orderID, of: id)
-            let price = order.offer.total
-            try order.apply(
-                .paymentReceived(
-                    Order.Payment(
-                        at: at, method: method, paymentID: method == .online ? request.paymentID : "",
-                        term: Period(at, BillingCalendar.termEnd(start: at, months: order.offer.months)))))
-            let others = try transaction.unpaidOrders(of: id).filter { $0.id != order.id && $0.deadlineAt > at }
-            guard others.isEmpty else { throw OrderError.unpaidOrders(others.map(\.id.text)) }
-            try account.requireNotOverdue()
-
-            let sequence: Int64
-            switch method {
-            case .balance:
-                guard account.balance >= price else {
-                    throw OrderError.insufficientBalance(price: price, balance: account.balance)
-                }
-                sequence = try transaction.post(.orderFromBalance(price, order: order.id.text), to: &account)
-            case .online:
-                var payment = try transaction.payment(request.paymentID, of: id)
-                try payment.book(for: order)
-                sequence = try transaction.post(.orderFromPayment(price, order: order.id.text), to: &account)
-                try transaction.update(payment)
-            }
-            try transaction.bill(order, of: account, sequence: sequence)
+            try transaction.pay(
+                &order, from: &account, at: at, method: method, paymentID: request.paymentID,
+                coupon: (request.couponID, request.withoutCoupon),
+                basis: order.kind == .renewal ? try RenewalBasis(request.basis) : nil)
             try transaction.update(order)
             try transaction.update(account)
             return Response(OrderV1.OrderReply(order: OrderV1.Order(order)), effectiveAt: at)
         }
+    }
+
+    /// The pivot of AutoRenew: places and pays the order of a renewal in one, or leaves nothing behind (domain 5.5).
+    /// - Throws: as `payOrder`; also `OrderError.quoteMalformed`.
+    func autoRenew(
+        _ request: OrderV1.AutoRenewRequest, _ call: CallContext
+    ) async throws -> Response<OrderV1.OrderReply> {
+        let (id, instant) = (try call.accountID(), try call.instant())
+        let orderID = OrderID(from: identifiers)
+        return try await step(request.step, call, request) { transaction in
+            var account = try transaction.account(id)
+            let at = try account.takeEffect(at: instant)
+            var order = Order(
+                id: orderID, account: id, kind: .renewal, groupID: try GroupID(request.groupID),
+                offer: try OrderOffer(request.quote), name: request.name, network: request.network, placedAt: at,
+                isAutomatic: true)
+            let basis = try RenewalBasis(request.basis)
+            // An order whose deadline is this very instant is unpaid still (domain 10).
+            try transaction.cancelTimedOut(of: id, at: at.adding(milliseconds: -1))
+            let unpaid = try transaction.unpaidOrders(of: id)
+            guard unpaid.isEmpty else { throw OrderError.unpaidOrders(unpaid.map(\.id.text)) }
+            try transaction.insert(order)
+            try transaction.pay(
+                &order, from: &account, at: at, method: .balance, paymentID: "", coupon: ("", false), basis: basis)
+            try transaction.update(order)
+            try transaction.update(account)
+            return Response(OrderV1.OrderReply(order: OrderV1.Order(order)), effectiveAt: at)
+        }
+    }
+
+    /// The first step of a release that is due: moves the account up to the instant, so that no top-up can take effect
+    /// before it any more, and makes sure that it is overdue since then (O1).
+    /// - Throws: `OrderError.notOverdueSince`.
+    func claimOverdue(
+        _ request: OrderV1.ClaimOverdueRequest, _ call: CallContext
+    ) async throws -> Response<OrderV1.AccountReply> {
+        let (id, instant) = (try call.accountID(), try call.instant())
+        guard let step = request.step else { throw OrderError.stepMissing }
+        return try await database.write(
+            step: SagaStep(sagaID: step.sagaID, definition: step.definition, step: step.step, isUndo: step.undo), call,
+            request,
+            do: { transaction in
+                var account = try transaction.account(id)
+                let at = account.follow(instant)
+                let since = try DueWork.through(request.overdueAt)
+                guard account.overdueAt == since else { throw OrderError.notOverdueSince(since) }
+                try transaction.update(account)
+                return Response(try transaction.accountReply(account), effectiveAt: at)
+            },
+            undo: { _ in
+                // Time that was moved up stays so.
+            })
     }
 
     /// Cancels the unpaid orders of a group that is gone (domain 4.4). Comes after the pivot of Release.
@@ -63,6 +95,11 @@ extension OrderingService {
                 try order.apply(.cancelled(at: at, .groupReleased))
                 try transaction.update(order)
             }
+            if request.wasDue {
+                let notice = AccountNotice(
+                    at: at, kind: .released, amount: account.outstanding, groupID: request.groupID)
+                try transaction.record([notice], of: id)
+            }
             try transaction.update(account)
             return Response(OrderV1.CancelUnpaidReply(orderIDs: orders.map(\.id.text)), effectiveAt: at)
         }
@@ -78,10 +115,9 @@ extension OrderingService {
             var account = try transaction.account(id)
             let order = try transaction.order(request.orderID, of: id)
             let at = account.follow(instant)
-            let refund = try transaction.post(
-                [RefundShare(order: order, amount: order.offer.total)], as: try RefundID(request.refundID), at: at,
-                to: &account)
-            return Response(OrderV1.RefundPostedReply(refund), effectiveAt: at)
+            let posted = try transaction.post(
+                [try RefundShare(whole: order)], as: try RefundID(request.refundID), at: at, to: &account)
+            return Response(posted, effectiveAt: at)
         }
     }
 
@@ -102,11 +138,22 @@ extension OrderingService {
             let shares = try request.lines.map { line in
                 let order = try transaction.order(line.orderID, of: id)
                 guard order.groupID.text == request.groupID else { throw OrderError.orderNotFound(line.orderID) }
-                return RefundShare(order: order, amount: try Money.input(micros: line.amountMicros))
+                return try RefundShare(
+                    order: order, amount: try Money.input(micros: line.amountMicros),
+                    toBalance: Money(micros: line.toBalanceMicros), online: Money(micros: line.onlineMicros))
             }
-            let refund = try transaction.post(shares, as: try RefundID(request.refundID), at: at, to: &account)
-            return Response(OrderV1.RefundPostedReply(refund), effectiveAt: at)
+            let posted = try transaction.post(shares, as: try RefundID(request.refundID), at: at, to: &account)
+            return Response(posted, effectiveAt: at)
         }
+    }
+
+    /// Carries out a write that is a saga's pivot when the request names a step, and a keyed call's otherwise.
+    func write<Request: WireMessage, Reply: WireMessage>(
+        _ step: CommonV1.SagaStep?, _ call: CallContext, _ request: Request,
+        _ effect: @escaping @Sendable (any Transaction) throws -> Response<Reply>
+    ) async throws -> Response<Reply> {
+        guard step == nil else { return try await self.step(step, call, request, effect) }
+        return try await database.write(once: call, request, effect)
     }
 
     /// Carries out a step that decides its saga or comes after such a one, so that only a step that was not done yet can
@@ -124,37 +171,97 @@ extension OrderingService {
 }
 
 extension Transaction {
-    /// Posts the line of a paid order.
-    fileprivate func bill(_ order: Order, of account: Account, sequence: Int64) throws {
-        switch order.state {
-        case .paid(let payment):
-            let offer = order.offer
-            let source = BillSource(
-                kind: .subscriptionOrder, id: order.id.text, groupID: order.groupID.text,
-                specification: offer.specification, region: offer.region, instances: offer.instances,
-                createdAt: order.placedAt, anchor: nil, billingUnit: nil, months: offer.months,
-                orderID: order.id.text, refundID: "")
-            let line = BillLine(
-                start: payment.term.start, end: payment.term.end, source: try insert(source, of: account.id),
-                priceListVersion: offer.priceListVersion, listPrice: offer.monthly,
-                amounts: try .line(gross: offer.gross, discount: offer.discount, paid: offer.total),
-                sequence: sequence, postedAt: account.lastAt)
-            _ = try insert(line, about: source, of: account)
-        case .unpaid, .cancelled: preconditionFailure("billing order \(order.id) in state \(order.state)")
+    /// Pays an order: everything that may have changed since it was placed is looked at again, in this transaction (G1).
+    /// - Parameters:
+    ///   - paymentID: the confirmed payment, if online, which says what else pays.
+    ///   - coupon: the one that the payer names, or that none is wanted; for a payment from the balance.
+    ///   - basis: where a renewal begins.
+    fileprivate func pay(
+        _ order: inout Order, from account: inout Account, at instant: Timestamp, method: Order.PaymentMethod,
+        paymentID: String, coupon: (id: String, without: Bool), basis: RenewalBasis?
+    ) throws {
+        let (total, months) = (order.offer.total, order.offer.months)
+        try order.requirePayable(at: instant)
+        let others = try unpaidOrders(of: account.id).filter { $0.id != order.id && $0.deadlineAt > instant }
+        guard others.isEmpty else { throw OrderError.unpaidOrders(others.map(\.id.text)) }
+        try account.requireNotOverdue()
+        var parts: PaymentParts
+        switch method {
+        case .balance:
+            let part = try self.coupon(
+                named: coupon.id, without: coupon.without, forOrderOf: total, of: account.id, at: instant)
+            parts = PaymentParts(couponID: part?.coupon, coupon: part?.amount ?? .zero)
+            parts.balance = total - parts.coupon
+        case .online:
+            var payment = try payment(paymentID, of: account.id)
+            try payment.book(for: order)
+            parts = payment.parts
+            try update(payment)
         }
+        guard account.balance >= parts.balance else {
+            throw OrderError.insufficientBalance(price: parts.balance, balance: account.balance)
+        }
+        let spent = try parts.couponID.map { id in
+            var coupon = try self.coupon(id.text, of: account.id)
+            try coupon.requireUsable(forOrderOf: total, at: instant)
+            guard coupon.remaining >= parts.coupon else {
+                throw CouponError.changed(id.text, needed: parts.coupon, left: coupon.remaining)
+            }
+            coupon.spend(parts.coupon)
+            return coupon
+        }
+        let term =
+            basis?.term(months: months, paidAt: instant)
+            ?? Period(instant, BillingCalendar.termEnd(start: instant, months: months))
+        try order.apply(
+            .paymentReceived(
+                Order.Payment(
+                    at: instant, method: method, paymentID: method == .online ? paymentID : "", term: term,
+                    parts: parts)))
+        let sequence = try post(.order(parts, order: order.id.text), to: &account)
+        let line = try bill(order, term: term, parts: parts, of: account, sequence: sequence)
+        if let spent {
+            try update(spent)
+            try noteUse(of: spent.id, parts.coupon, for: line, of: account.id, sequence: sequence)
+        }
+    }
+
+    /// Posts the line of a paid order.
+    private func bill(
+        _ order: Order, term: Period, parts: PaymentParts, of account: Account, sequence: Int64
+    ) throws -> LineKey {
+        let offer = order.offer
+        let source = BillSource(
+            kind: .subscriptionOrder, id: order.id.text, groupID: order.groupID.text,
+            specification: offer.specification, region: offer.region, instances: offer.instances,
+            createdAt: order.placedAt, anchor: term.start, billingUnit: nil, months: offer.months,
+            orderID: order.id.text, refundID: "")
+        // Of a renewal the term may begin much later: the line belongs to the instant of payment.
+        let key = LineKey(start: account.lastAt, source: try insert(source, of: account.id))
+        let line = BillLine(
+            start: key.start, end: max(key.start, term.end), source: key.source,
+            priceListVersion: offer.priceListVersion, listPrice: offer.monthly,
+            amounts: try .line(gross: offer.gross, discount: offer.discount, coupon: parts.coupon, paid: parts.cash),
+            sequence: sequence, postedAt: account.lastAt)
+        _ = try insert(line, about: source, of: account)
+        return key
     }
 
     /// Posts a refund: money, orders, lines and the refund itself. What lands in the balance pays outstanding bills.
     fileprivate func post(
         _ shares: [RefundShare], as id: RefundID, at instant: Timestamp, to account: inout Account
-    ) throws -> PostedRefund {
+    ) throws -> OrderV1.RefundPostedReply {
         var shares = shares
-        let (toBalance, online) = try RefundShare.apply(&shares, at: instant)
-        let refund = PostedRefund(id: id, account: account.id, at: instant, toBalance: toBalance, online: online)
-        try insert(refund)
+        let sums = try RefundShare.apply(&shares, at: instant)
+        let refund = PostedRefund(
+            id: id, account: account.id, at: instant, toBalance: sums.toBalance, online: sums.online)
+        // What a coupon alone had paid is restored without a refund of money.
+        if refund.amount > .zero { try insert(refund) }
         let sequence = account.nextSequence
-        _ = try credit(toBalance, to: &account) { settled in
-            try .refund(toBalance: toBalance, settled: settled, online: online, reference: id.text)
+        let credited = try credit(sums.toBalance, to: &account) { settled in
+            try .refund(
+                toBalance: sums.toBalance, settled: settled, online: sums.online, coupon: sums.coupon,
+                reference: id.text)
         }
         for share in shares {
             let (order, offer) = (share.order, share.order.offer)
@@ -166,13 +273,29 @@ extension Transaction {
             let line = BillLine(
                 start: instant, end: max(instant, order.termEnd), source: try insert(source, of: account.id),
                 priceListVersion: offer.priceListVersion, listPrice: offer.monthly,
-                amounts: try .line(gross: -share.amount, paid: -share.amount), sequence: sequence,
-                postedAt: account.lastAt)
+                amounts: try .line(
+                    gross: -(share.amount + share.restored), coupon: -share.restored, paid: -share.amount),
+                sequence: sequence, postedAt: account.lastAt)
             _ = try insert(line, about: source, of: account)
+            if let coupon = share.coupon {
+                var coupon = try self.coupon(coupon.text, of: account.id)
+                coupon.restore(share.restored)
+                try update(coupon)
+                try noteUse(
+                    of: coupon.id, -share.restored, for: LineKey(start: line.start, source: line.source),
+                    of: account.id, sequence: sequence)
+            }
             try update(order)
         }
         try update(account)
-        return refund
+        var reply = OrderV1.RefundPostedReply(refund)
+        reply.recovered = credited.recovered
+        reply.lines = shares.map { share in
+            OrderV1.RefundLine(
+                orderID: share.order.id.text, amountMicros: share.amount.micros,
+                toBalanceMicros: share.toBalance.micros, onlineMicros: share.online.micros)
+        }
+        return reply
     }
 }
 

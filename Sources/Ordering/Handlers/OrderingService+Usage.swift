@@ -65,43 +65,77 @@ private struct UsageOutcome: Sendable {
 }
 
 extension Transaction {
-    /// Posts the new lines of one account with one ledger transaction, paid from the balance while it lasts.
+    /// Posts the new lines of one account with one ledger transaction, paid from coupons and then the balance while they
+    /// last; then the month is closed if it is over, and the account tested for overdue (domain 2.8).
     fileprivate func post(
         _ share: UsageBatch.Share, of batch: UsageBatch, into outcome: inout UsageOutcome
     ) throws {
         var account = try account(share.account)
         let at = account.follow(batch.cutAt)
-        let sequence = account.nextSequence
-        var settlement = Settlement(funds: account.balance)
+        let coupons = try usableCoupons(of: account.id, at: at).filter { $0.paysUsage(at: at) }
+        var settlement = Settlement(funds: account.balance, coupons: coupons)
+        var uses: [(line: LineKey, part: CouponPart)] = []
+        let posted = try insert(share.lines, of: batch, for: account, paidBy: &settlement, noting: &uses)
+        outcome.repeated += UInt32(share.lines.count) - posted
+        defer { if account.isOverdue { outcome.overdue.append(account.id.text) } }
+        guard posted > 0 else { return }
+        outcome.posted += posted
+        if try settlement.paid.adding(settlement.outstanding).adding(settlement.couponPaid) > .zero {
+            let sequence = try post(
+                .usage(
+                    paid: settlement.paid, coupon: settlement.couponPaid, outstanding: settlement.outstanding,
+                    reference: "cut-\(batch.cutAt.description)"), to: &account)
+            for (line, part) in uses {
+                try noteUse(of: part.coupon, part.amount, for: line, of: account.id, sequence: sequence)
+            }
+            if !uses.isEmpty {
+                for (before, after) in zip(Coupon.ranked(coupons), settlement.coupons) where before != after {
+                    try update(after)
+                }
+            }
+        }
+        let firstMonthEnd = share.lines.first.map { MonthClose.end(ofMonthAt: $0.start) }
+        account.closeAt = account.closeAt ?? firstMonthEnd
+        if let closeAt = account.closeAt, closeAt <= at { _ = try closeMonth(of: &account) }
+        let credit = account.balance + settlement.coupons.reduce(.zero) { $0 + $1.remaining }
+        let notices = [
+            account.noteCredit(credit, burnPerHour: batch.burnPerHour(of: share), at: at), account.findOverdue(at: at),
+        ]
+        try record(notices.compactMap { $0 }, of: account.id)
+        try update(account)
+    }
+
+    /// Posts the lines that are not posted yet.
+    /// - Returns: how many those are.
+    private func insert(
+        _ lines: [UsageLine], of batch: UsageBatch, for account: Account, paidBy settlement: inout Settlement,
+        noting uses: inout [(line: LineKey, part: CouponPart)]
+    ) throws -> UInt32 {
         var numbers: [Int: Int64] = [:]
         var posted: UInt32 = 0
-        for line in share.lines {
+        for line in lines {
             let source = batch.resources[line.resource].source
             let number = try numbers[line.resource] ?? number(of: source, line, account)
             numbers[line.resource] = number
-            let amounts = try BillAmounts.line(gross: line.gross, paid: settlement.share(of: line.gross))
+            var after = settlement
+            let share = try after.settle(line.gross, of: source.product)
             let isNew = try insert(
                 BillLine(
                     start: line.start, end: line.end, source: number, priceListVersion: line.price.priceListVersion,
-                    listPrice: line.price.hourly, amounts: amounts, sequence: line.gross == .zero ? 0 : sequence,
-                    postedAt: at), about: source, of: account)
-            if isNew {
-                try settlement.settle(line.gross)
-                posted += 1
-            } else {
+                    listPrice: line.price.hourly,
+                    amounts: try .line(gross: line.gross, coupon: share.coupon, paid: share.paid),
+                    sequence: line.gross == .zero ? 0 : account.nextSequence, postedAt: account.lastAt),
+                about: source, of: account)
+            guard isNew else {
                 try requireUnchanged(line, number, source, account)
+                continue
             }
+            settlement = after
+            posted += 1
+            let key = LineKey(start: line.start, source: number)
+            uses += share.coupons.map { (key, $0) }
         }
-        if try settlement.paid.adding(settlement.outstanding) > .zero {
-            try post(
-                .usage(
-                    paid: settlement.paid, outstanding: settlement.outstanding,
-                    reference: "cut-\(batch.cutAt.description)"), to: &account)
-        }
-        if posted > 0 { try update(account) }
-        outcome.posted += posted
-        outcome.repeated += UInt32(share.lines.count) - posted
-        if account.isOverdue { outcome.overdue.append(account.id.text) }
+        return posted
     }
 
     /// The number of a resource as a source, which is made at its first line.
@@ -136,17 +170,27 @@ extension UsageBatch {
             let unit = BillingUnit(wire: resource.billingUnit)
             try check(unit != nil, "billing_unit", resource.billingUnit.wireName, "is unknown")
             try check(!resource.resourceID.isEmpty, "resource_id", "", "is missing")
-            try check(!resource.groupID.isEmpty, "group_id", "", "is missing")
-            let instances = Int(resource.instances)
-            try check((1...100).contains(instances), "instances", String(instances), "is not 1 to 100")
+            let product = Product(item: resource.item)
+            guard let product, let unit else {
+                throw OrderError.usageMalformed(
+                    field: "resources[\(index)].item", value: resource.item, why: "is none that is sold")
+            }
+            let size: Int64
+            if product == .cloudPhone {
+                try check(!resource.groupID.isEmpty, "group_id", "", "is missing")
+                size = Int64(resource.instances)
+                try check((1...100).contains(size), "instances", String(size), "is not 1 to 100")
+            } else {
+                size = resource.quantity
+                try check((1...1_000_000).contains(size), "quantity", String(size), "is not 1 to 1000000")
+            }
             return UsageResource(
                 account: try AccountID(resource.accountID),
-                source: BillSource(
-                    kind: .payAsYouGoBill, id: resource.resourceID, groupID: resource.groupID,
-                    specification: resource.specification, region: resource.region, instances: instances,
-                    createdAt: Timestamp(milliseconds: resource.createdAt),
-                    anchor: Timestamp(milliseconds: resource.anchor), billingUnit: unit, months: 0, orderID: "",
-                    refundID: ""))
+                source: .metered(
+                    resource.resourceID, group: resource.groupID, product: product,
+                    specification: resource.specification, region: resource.region, network: resource.network,
+                    size: Int(size), createdAt: Timestamp(milliseconds: resource.createdAt),
+                    anchor: Timestamp(milliseconds: resource.anchor), unit: unit))
         }
         let prices = request.prices.map {
             UsagePrice(priceListVersion: Int($0.priceListVersion), hourly: UnitPrice(nanos: $0.hourlyNanos))

@@ -28,12 +28,13 @@ extension Timestamp {
 }
 
 extension OrderV1.Account {
-    init(_ account: Account, unpaidOrders: Int) {
+    init(_ account: Account, unpaidOrders: Int, coupons: Money, availableCredit: Money) {
         self.init(
             accountID: account.id.text, name: account.name, openedAt: account.openedAt.milliseconds,
             balanceMicros: account.balance.micros, outstandingMicros: account.outstanding.micros,
-            availableCreditMicros: account.availableCredit.micros, overdue: account.isOverdue,
-            unpaidOrders: UInt32(unpaidOrders), lastAt: account.lastAt.milliseconds)
+            availableCreditMicros: availableCredit.micros, overdue: account.isOverdue,
+            unpaidOrders: UInt32(unpaidOrders), lastAt: account.lastAt.milliseconds,
+            overdueAt: Timestamp.wire(account.overdueAt), couponMicros: coupons.micros)
     }
 }
 
@@ -42,7 +43,9 @@ extension OrderV1.Payment {
         self.init(
             paymentID: payment.id.text, accountID: payment.account.text, reference: payment.reference,
             orderID: payment.orderID?.text ?? "", amountMicros: payment.amount.micros, status: payment.status.wire(),
-            registeredAt: payment.registeredAt.milliseconds, confirmedAt: Timestamp.wire(payment.confirmedAt))
+            registeredAt: payment.registeredAt.milliseconds, confirmedAt: Timestamp.wire(payment.confirmedAt),
+            couponID: payment.coupon?.coupon.text ?? "", couponMicros: payment.coupon?.amount.micros ?? 0,
+            balanceMicros: payment.balancePart.micros)
     }
 }
 
@@ -68,7 +71,9 @@ extension OrderV1.Order {
             monthlyNanos: offer.monthly.nanos, grossMicros: offer.gross.micros, discountMicros: offer.discount.micros,
             totalMicros: offer.total.micros, placedAt: order.placedAt.milliseconds,
             deadlineAt: order.deadlineAt.milliseconds, refundedMicros: order.refunded.micros, name: order.name,
-            network: order.network, refundedAt: Timestamp.wire(order.refundedAt))
+            network: order.network, refundedAt: Timestamp.wire(order.refundedAt),
+            autoRenewal: order.autoRenewal != nil, autoRenewalMonths: UInt32(order.autoRenewal?.months ?? 0),
+            automatic: order.isAutomatic)
         switch order.state {
         case .unpaid: break
         case .paid(let payment):
@@ -77,6 +82,10 @@ extension OrderV1.Order {
             paymentID = payment.paymentID
             termStart = payment.term.start.milliseconds
             termEnd = payment.term.end.milliseconds
+            couponID = payment.parts.couponID?.text ?? ""
+            couponMicros = payment.parts.coupon.micros
+            balanceMicros = payment.parts.balance.micros
+            onlineMicros = payment.parts.online.micros
         case .cancelled(let instant, let cause):
             cancelledAt = instant.milliseconds
             cancellationCause = cause.wire()
@@ -93,5 +102,34 @@ extension OrderOffer {
             months: Int(quote.months), priceListVersion: Int(quote.priceListVersion), listNanos: quote.listNanos,
             monthly: UnitPrice(nanos: quote.monthlyNanos), gross: Money(micros: quote.grossMicros),
             discount: Money(micros: quote.discountMicros), total: Money(micros: quote.totalMicros))
+    }
+}
+
+extension OrderV1.Coupon {
+    init(_ coupon: Coupon) {
+        self.init(
+            couponID: coupon.id.text, accountID: coupon.account.text, amountMicros: coupon.amount.micros,
+            remainingMicros: coupon.remaining.micros, minimumOrderMicros: coupon.minimumOrder.micros,
+            effectiveAt: coupon.validity.start.milliseconds, expiresAt: coupon.validity.end.milliseconds,
+            products: coupon.products.map(\.rawValue).sorted(),
+            billingMethods: coupon.methods.sorted { $0.rawValue < $1.rawValue }.map { $0.wire() },
+            grantedAt: coupon.grantedAt.milliseconds, name: coupon.name)
+    }
+}
+
+extension RenewalBasis {
+    /// - Throws: `OrderError.quoteMalformed` for a renewal that does not say where it begins.
+    init(_ basis: OrderV1.RenewalBasis?) throws(OrderError) {
+        let instants = Timestamp.earliest.milliseconds...Timestamp.latest.milliseconds
+        guard let basis, instants.contains(basis.paidThrough), instants.contains(basis.nominalStart),
+            (1...12_000).contains(basis.nominalMonths)
+        else {
+            throw .quoteMalformed(
+                field: "basis", value: "\(basis.map { "\($0)" } ?? "")", why: "does not say where the renewal begins")
+        }
+        self.init(
+            paidThrough: Timestamp(milliseconds: basis.paidThrough),
+            chain: TermChain(
+                start: Timestamp(milliseconds: basis.nominalStart), months: Int(basis.nominalMonths)))
     }
 }

@@ -13,10 +13,19 @@ struct Account: Hashable, Sendable {
     private(set) var lastAt: Timestamp
     /// The number of the next ledger transaction; from 1.
     private(set) var nextSequence: Int64
+    /// The cut that found the account overdue; `nil` unless bills are outstanding (domain 4.1).
+    private(set) var overdueAt: Timestamp?
+    /// When the next reminder is due; `nil` unless overdue.
+    private(set) var noticeDueAt: Timestamp?
+    /// Whether the last cut found that the available credit lasts less than a day (domain 4.6).
+    private(set) var isLow: Bool
+    /// When the month ends whose pay-as-you-go lines are not rounded down yet; `nil` when there is none.
+    var closeAt: Timestamp?
 
     init(
         id: AccountID, name: String, openedAt: Timestamp, balance: Money = .zero, outstanding: Money = .zero,
-        lastAt: Timestamp? = nil, nextSequence: Int64 = 1
+        lastAt: Timestamp? = nil, nextSequence: Int64 = 1, overdueAt: Timestamp? = nil, noticeDueAt: Timestamp? = nil,
+        isLow: Bool = false, closeAt: Timestamp? = nil
     ) {
         self.id = id
         self.name = name
@@ -25,6 +34,10 @@ struct Account: Hashable, Sendable {
         self.outstanding = outstanding
         self.lastAt = lastAt ?? openedAt
         self.nextSequence = nextSequence
+        self.overdueAt = overdueAt
+        self.noticeDueAt = noticeDueAt
+        self.isLow = isLow
+        self.closeAt = closeAt
     }
 
     /// Opens an account.
@@ -36,10 +49,45 @@ struct Account: Hashable, Sendable {
         return Account(id: id, name: name, openedAt: instant)
     }
 
-    /// Balance plus usable coupons, of which there are none yet (domain 3.1).
-    var availableCredit: Money { balance }
     /// Domain 3.1: less credit than unsettled bills, which after a cut is the same as anything outstanding.
-    var isOverdue: Bool { outstanding > .zero }
+    var isOverdue: Bool { overdueAt != nil }
+
+    /// The test for overdue at the end of a cut (domain 2.8, 4.1).
+    /// - Returns: what its owner is told; `nil` when nothing is outstanding or the account was overdue before.
+    mutating func findOverdue(at cut: Timestamp) -> AccountNotice? {
+        guard outstanding > .zero, overdueAt == nil else { return nil }
+        overdueAt = cut
+        noticeDueAt = OverdueSchedule.next(after: cut, overdueAt: cut)
+        return AccountNotice(
+            at: cut, kind: .overdue, amount: outstanding, releaseAt: OverdueSchedule.releaseAt(overdueAt: cut))
+    }
+
+    /// Ends being overdue at the instant at which nothing is outstanding any more (domain 4.3).
+    /// - Returns: what its owner is told; `nil` when the account is not overdue or still owes something.
+    mutating func recover(at instant: Timestamp) -> AccountNotice? {
+        guard overdueAt != nil, outstanding == .zero else { return nil }
+        overdueAt = nil
+        noticeDueAt = nil
+        return AccountNotice(at: instant, kind: .recovered, amount: .zero)
+    }
+
+    /// Notes at a cut whether the available credit lasts a day of what is burnt (domain 4.6).
+    /// - Returns: what its owner is told, once for each time that it falls below.
+    mutating func noteCredit(_ available: Money, burnPerHour: Money, at cut: Timestamp) -> AccountNotice? {
+        let wasLow = isLow
+        isLow = Int128(available.micros) < Int128(burnPerHour.micros) * 24
+        return isLow && !wasLow ? AccountNotice(at: cut, kind: .lowBalance, amount: available) : nil
+    }
+
+    /// The reminders that are due up to `instant`, each at its own.
+    mutating func takeReminders(through instant: Timestamp) -> [AccountNotice] {
+        var notices: [AccountNotice] = []
+        while let overdueAt, let due = noticeDueAt, due <= instant {
+            notices += OverdueSchedule.notices(at: due, overdueAt: overdueAt, outstanding: outstanding)
+            noticeDueAt = OverdueSchedule.next(after: due, overdueAt: overdueAt)
+        }
+        return notices
+    }
 
     /// - Throws: `OrderError.accountOverdue` while bills are outstanding (domain 4.2).
     func requireNotOverdue() throws(OrderError) {

@@ -67,12 +67,17 @@ enum BillGrouping: Hashable, Sendable {
         switch self {
         case .none: ""
         case .group: source.groupID
-        case .item: BillSource.billingItem
+        case .item: source.billingItem
         case .specification: source.specification
         case .region: source.region
-        case .billingMethod: source.kind.isSubscription ? "subscription" : "pay-as-you-go"
+        case .billingMethod:
+            switch source.kind.method {
+            case .subscription: "subscription"
+            case .payAsYouGo: "pay-as-you-go"
+            case nil: "adjustment"
+            }
         case .specificationAndRegion: source.specification + " " + source.region
-        case .product: BillSource.product
+        case .product: source.product.name
         case .account: account
         }
     }

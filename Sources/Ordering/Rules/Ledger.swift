@@ -14,6 +14,8 @@ enum LedgerAccount: Int, CaseIterable, Hashable, Sendable {
     case refundPayable = 5
     /// Positive: online payments confirmed, whose orders are not paid yet.
     case clearing = 6
+    /// Negative by all that coupons paid.
+    case coupon = 7
 }
 
 /// Why money moved. The raw values are stored and are those of the wire.
@@ -25,6 +27,10 @@ enum LedgerCause: Int, CaseIterable, Hashable, Sendable {
     case refundConfirmed = 5
     case paymentConfirmed = 6
     case paymentReturned = 7
+    /// A coupon that was granted paid what was outstanding.
+    case couponGrant = 8
+    case adjustment = 9
+    case roundDown = 10
 }
 
 struct LedgerEntry: Hashable, Sendable {
@@ -74,25 +80,54 @@ extension LedgerTransaction {
     }
 
     /// The usage of a cut, `paid` of it from the balance (domain 2.8).
-    static func usage(paid: Money, outstanding: Money, reference: String) throws -> LedgerTransaction {
+    static func usage(
+        paid: Money, coupon: Money = .zero, outstanding: Money, reference: String
+    ) throws -> LedgerTransaction {
         try LedgerTransaction(
             .usage, reference: reference,
             [
-                (.balance, -paid), (.receivable, -outstanding), (.revenue, try paid.adding(outstanding)),
+                (.balance, -paid), (.coupon, -coupon), (.receivable, -outstanding),
+                (.revenue, try paid.adding(outstanding).adding(coupon)),
             ])
     }
 
-    static func orderFromBalance(_ price: Money, order: String) throws -> LedgerTransaction {
-        try LedgerTransaction(.order, reference: order, [(.balance, -price), (.revenue, price)])
+    /// A paid order: from the balance, a confirmed online payment and a coupon.
+    static func order(_ parts: PaymentParts, order: String) throws -> LedgerTransaction {
+        try LedgerTransaction(
+            .order, reference: order,
+            [
+                (.balance, -parts.balance), (.clearing, -parts.online), (.coupon, -parts.coupon),
+                (.revenue, try parts.balance.adding(parts.online).adding(parts.coupon)),
+            ])
+    }
+
+    /// A granted coupon pays what is outstanding, as a top-up would (domain 3.2).
+    static func couponGrant(settled: Money, coupon: String) throws -> LedgerTransaction {
+        try LedgerTransaction(.couponGrant, reference: coupon, [(.coupon, -settled), (.receivable, settled)])
+    }
+
+    /// The fraction of a cent of a month comes back as a top-up would (domain 2.9).
+    static func roundDown(_ fraction: Money, settled: Money, reference: String) throws -> LedgerTransaction {
+        try LedgerTransaction(
+            .roundDown, reference: reference,
+            [(.revenue, -fraction), (.balance, fraction), (.balance, -settled), (.receivable, settled)])
+    }
+
+    /// A correction charged to the balance.
+    static func charge(_ amount: Money, adjustment: String) throws -> LedgerTransaction {
+        try LedgerTransaction(.adjustment, reference: adjustment, [(.balance, -amount), (.revenue, amount)])
+    }
+
+    /// A correction credited as a top-up would be (domain 9.4).
+    static func credit(_ amount: Money, settled: Money, adjustment: String) throws -> LedgerTransaction {
+        try LedgerTransaction(
+            .adjustment, reference: adjustment,
+            [(.revenue, -amount), (.balance, amount), (.balance, -settled), (.receivable, settled)])
     }
 
     /// The online payment of an order came; it is kept until the order takes it.
     static func paymentConfirmed(_ amount: Money, payment: String) throws -> LedgerTransaction {
         try LedgerTransaction(.paymentConfirmed, reference: payment, [(.external, -amount), (.clearing, amount)])
-    }
-
-    static func orderFromPayment(_ price: Money, order: String) throws -> LedgerTransaction {
-        try LedgerTransaction(.order, reference: order, [(.clearing, -price), (.revenue, price)])
     }
 
     /// An online payment whose order took nothing goes back. It counts as gone at once, since it never was revenue and
@@ -103,14 +138,15 @@ extension LedgerTransaction {
 
     /// A refund: what goes to the balance pays `settled` of what is outstanding at once; the online part is pending
     /// until it is confirmed (domain 7.5).
+    /// - Parameter coupon: what of a coupon is restored (domain 7.4).
     static func refund(
-        toBalance: Money, settled: Money, online: Money, reference: String
+        toBalance: Money, settled: Money, online: Money, coupon: Money = .zero, reference: String
     ) throws -> LedgerTransaction {
         try LedgerTransaction(
             .refund, reference: reference,
             [
-                (.revenue, -(try toBalance.adding(online))), (.balance, toBalance), (.balance, -settled),
-                (.receivable, settled), (.refundPayable, online),
+                (.revenue, -(try toBalance.adding(online).adding(coupon))), (.balance, toBalance),
+                (.balance, -settled), (.receivable, settled), (.refundPayable, online), (.coupon, coupon),
             ])
     }
 

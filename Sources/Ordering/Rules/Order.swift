@@ -8,6 +8,8 @@ struct Order: Hashable, Sendable {
         case new = 1
         /// Makes a pay-as-you-go group a subscribed one when it is paid.
         case switching = 2
+        /// Extends a subscription when it is paid (domain 5.3).
+        case renewal = 3
     }
 
     enum Status: Int, CaseIterable, Hashable, Sendable {
@@ -33,6 +35,7 @@ struct Order: Hashable, Sendable {
         /// Empty when paid from the balance.
         var paymentID: String
         var term: Period
+        var parts: PaymentParts
     }
 
     enum State: Hashable, Sendable {
@@ -58,6 +61,10 @@ struct Order: Hashable, Sendable {
     /// Of the group that a new order creates; empty for a switch.
     let name: String
     let network: String
+    /// Of a new or switch order: whether the subscription renews itself, for how many months; `nil`: it does not.
+    let autoRenewal: AutoRenewal?
+    /// Whether an auto-renewal placed it.
+    let isAutomatic: Bool
     let placedAt: Timestamp
     private(set) var state = State.unpaid
     /// What was given back of the price so far.
@@ -72,8 +79,8 @@ struct Order: Hashable, Sendable {
 
     init(
         id: OrderID, account: AccountID, kind: Kind, groupID: GroupID, offer: OrderOffer, name: String,
-        network: String, placedAt: Timestamp, state: State = .unpaid, refunded: Money = .zero,
-        refundedAt: Timestamp? = nil
+        network: String, placedAt: Timestamp, autoRenewal: AutoRenewal? = nil, isAutomatic: Bool = false,
+        state: State = .unpaid, refunded: Money = .zero, refundedAt: Timestamp? = nil
     ) {
         self.id = id
         self.account = account
@@ -82,6 +89,8 @@ struct Order: Hashable, Sendable {
         self.offer = offer
         self.name = name
         self.network = network
+        self.autoRenewal = autoRenewal
+        self.isAutomatic = isAutomatic
         self.placedAt = placedAt
         self.state = state
         self.refunded = refunded
@@ -91,8 +100,16 @@ struct Order: Hashable, Sendable {
     /// What can still be given back: cash paid less what was (M6). Nothing of an order that is not paid.
     var refundable: Money {
         switch state {
-        case .paid: offer.total - refunded
+        case .paid(let payment): payment.parts.cash - refunded
         case .unpaid, .cancelled: .zero
+        }
+    }
+
+    /// What paid it; `nil` for an order that is not paid.
+    var paidParts: PaymentParts? {
+        switch state {
+        case .paid(let payment): payment.parts
+        case .unpaid, .cancelled: nil
         }
     }
 
@@ -110,6 +127,36 @@ struct Order: Hashable, Sendable {
         }
         refunded += amount
         refundedAt = instant
+    }
+}
+
+/// How a subscription renews itself (domain 5.5).
+struct AutoRenewal: Hashable, Sendable {
+    /// 0: as many as were bought last.
+    var months: Int
+}
+
+/// What paid an order: the three sum to its price.
+struct PaymentParts: Hashable, Sendable {
+    var balance = Money.zero
+    var online = Money.zero
+    /// At most one coupon (domain 3.2).
+    var couponID: CouponID?
+    var coupon = Money.zero
+
+    /// What comes back at most (domain 7.2): coupons are never refunded.
+    var cash: Money { balance + online }
+    var total: Money { balance + online + coupon }
+}
+
+/// Where a renewal begins, as the metering service told it (domain 5.3).
+struct RenewalBasis: Hashable, Sendable {
+    var paidThrough: Timestamp
+    var chain: TermChain
+
+    /// The term that a renewal of `months` buys when it is paid at `instant`.
+    func term(months: Int, paidAt instant: Timestamp) -> Period {
+        chain.renewal(months: months, paidAt: instant, paidThrough: paidThrough).term
     }
 }
 

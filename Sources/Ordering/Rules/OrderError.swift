@@ -35,16 +35,26 @@ enum OrderError: BillingError, Hashable {
     /// A line that was posted is sent again with another content. Nothing is posted; somebody has to look.
     case usageChanged(resource: String, start: Timestamp)
     case stepMissing
+    case adjustmentMalformed(field: String, value: String, why: String)
+    /// A correction charges no more than the balance.
+    case adjustmentTooLarge(Money, balance: Money)
+    case throughMalformed(Int64)
+    /// A coupon, or a coupon and the balance, pay the whole order.
+    case nothingToPay(order: String)
+    case balancePartMalformed(Money, due: Money)
+    /// The account is not overdue since that instant (any more): nothing is released (O1).
+    case notOverdueSince(Timestamp)
 
     var status: Status {
         switch self {
         case .accountNotFound, .orderNotFound, .paymentNotFound, .refundNotFound: .notFound
         case .accountNameMalformed, .quoteMalformed, .paymentMethodMissing, .referenceMalformed, .refundMalformed,
-            .usageMalformed, .stepMissing:
+            .usageMalformed, .stepMissing, .adjustmentMalformed, .throughMalformed, .balancePartMalformed:
             .invalidArgument
         // The same operation stamped later may well succeed.
         case .accountOverdue, .unpaidOrders, .notUnpaid, .insufficientBalance, .paymentNotPending,
-            .paymentNotConfirmed, .paymentMismatch, .refundTooLarge, .refundNotOnline, .refundConfirmed:
+            .paymentNotConfirmed, .paymentMismatch, .refundTooLarge, .refundNotOnline, .refundConfirmed,
+            .adjustmentTooLarge, .nothingToPay, .notOverdueSince:
             .failedPrecondition
         case .referenceUsed: .alreadyExists
         case .usageChanged: .internalError
@@ -76,6 +86,12 @@ enum OrderError: BillingError, Hashable {
         case .usageMalformed: "usage.malformed"
         case .usageChanged: "usage.changed"
         case .stepMissing: "saga.step_missing"
+        case .adjustmentMalformed: "adjustment.malformed"
+        case .adjustmentTooLarge: "adjustment.exceeds_balance"
+        case .throughMalformed: "clock.out_of_range"
+        case .nothingToPay: "payment.nothing_to_pay"
+        case .balancePartMalformed: "payment.balance_part"
+        case .notOverdueSince: "account.not_overdue"
         }
     }
 
@@ -119,6 +135,18 @@ enum OrderError: BillingError, Hashable {
         case .usageChanged(let resource, let start):
             "The usage of '\(resource)' from \(start) was posted before with another content; nothing was posted now."
         case .stepMissing: "This method is a step of a saga; the request has to name it."
+        case .adjustmentMalformed(let field, let value, let why): "\(field) '\(value)' of the adjustment \(why)."
+        case .adjustmentTooLarge(let amount, let balance):
+            "The balance of \(balance.shortDescription) USD does not cover a charge of \(amount.shortDescription) USD; "
+                + "charge less, or have the account topped up first."
+        case .throughMalformed(let milliseconds): "\(milliseconds) is no instant of the billing calendar."
+        case .nothingToPay(let order):
+            "Nothing of order \(order) is left to pay online; pay it from the balance, which its coupon needs alone."
+        case .balancePartMalformed(let part, let due):
+            "A part of \(part.shortDescription) USD from the balance is not between 0 and the "
+                + "\(due.shortDescription) USD that are due."
+        case .notOverdueSince(let instant):
+            "The account is not overdue since \(BillingCalendar.format(instant)) any more; nothing is released."
         }
     }
 
@@ -134,6 +162,12 @@ enum OrderError: BillingError, Hashable {
         case .quoteMalformed(let field, _, _), .refundMalformed(let field, _, _), .usageMalformed(let field, _, _):
             field
         case .stepMissing: "step"
+        case .adjustmentMalformed(let field, _, _): field
+        case .throughMalformed: "through"
+        case .balancePartMalformed: "balance_micros"
+        case .notOverdueSince: "overdue_at"
+        case .adjustmentTooLarge: "amount_micros"
+        case .nothingToPay: "order_id"
         case .accountOverdue, .unpaidOrders, .insufficientBalance, .paymentNotFound, .refundTooLarge,
             .usageChanged:
             ""
@@ -154,6 +188,10 @@ enum OrderError: BillingError, Hashable {
         case .insufficientBalance(let price, _): price.description
         case .refundTooLarge(_, let amount, _): amount.description
         case .paymentMethodMissing, .stepMissing: ""
+        case .adjustmentMalformed(_, let value, _), .nothingToPay(let value): value
+        case .adjustmentTooLarge(let amount, _), .balancePartMalformed(let amount, _): amount.description
+        case .throughMalformed(let milliseconds): String(milliseconds)
+        case .notOverdueSince(let instant): instant.description
         }
     }
 }

@@ -19,13 +19,17 @@ struct Payment: Hashable, Sendable {
     /// `nil` for a top-up.
     let orderID: OrderID?
     let amount: Money
+    /// What else pays the order, fixed when the payment was registered; nothing of it is reserved.
+    let balancePart: Money
+    let coupon: CouponPart?
     let registeredAt: Timestamp
     private(set) var status = Status.pending
     private(set) var confirmedAt: Timestamp?
 
     init(
         id: PaymentID, account: AccountID, reference: String, orderID: OrderID?, amount: Money,
-        registeredAt: Timestamp, status: Status = .pending, confirmedAt: Timestamp? = nil
+        balancePart: Money = .zero, coupon: CouponPart? = nil, registeredAt: Timestamp, status: Status = .pending,
+        confirmedAt: Timestamp? = nil
     ) throws(OrderError) {
         guard (1...128).contains(reference.count), !reference.unicodeScalars.contains(where: isControl) else {
             throw .referenceMalformed(String(reference.prefix(128)))
@@ -35,9 +39,17 @@ struct Payment: Hashable, Sendable {
         self.reference = reference
         self.orderID = orderID
         self.amount = amount
+        self.balancePart = balancePart
+        self.coupon = coupon
         self.registeredAt = registeredAt
         self.status = status
         self.confirmedAt = confirmedAt
+    }
+
+    /// What pays its order in all.
+    var parts: PaymentParts {
+        PaymentParts(
+            balance: balancePart, online: amount, couponID: coupon?.coupon, coupon: coupon?.amount ?? .zero)
     }
 
     /// The money came. That of a top-up is booked at once, that of an order waits for it.
@@ -55,7 +67,7 @@ struct Payment: Hashable, Sendable {
     /// Its order takes it.
     /// - Throws: `OrderError.paymentNotConfirmed`; `.paymentMismatch` for another order or price.
     mutating func book(for order: Order) throws(OrderError) {
-        guard orderID == order.id, amount == order.offer.total else {
+        guard orderID == order.id, parts.total == order.offer.total else {
             throw .paymentMismatch(payment: id.text, order: order.id.text)
         }
         try requireConfirmed()

@@ -34,36 +34,64 @@ struct PostedRefund: Hashable, Sendable {
     }
 }
 
-/// How much of one order is given back.
+/// How much of one order is given back, and which way.
 struct RefundShare: Hashable, Sendable {
-    var order: Order
-    var amount: Money
+    private(set) var order: Order
+    let amount: Money
+    let toBalance: Money
+    let online: Money
+    /// The coupon that is restored with it, since our side failed (domain 7.4); `nil`: none.
+    let coupon: CouponID?
+    let restored: Money
+
+    /// - Throws: `OrderError.refundMalformed` unless the two ways sum to the amount and are ways that the order was paid.
+    init(order: Order, amount: Money, toBalance: Money, online: Money) throws(OrderError) {
+        guard let parts = order.paidParts else {
+            throw .refundTooLarge(order: order.id.text, amount: amount, left: .zero)
+        }
+        func refuse(_ field: String, _ value: Money, _ why: String) -> OrderError {
+            .refundMalformed(field: field, value: value.description, why: why)
+        }
+        guard toBalance >= .zero, toBalance <= parts.balance else {
+            throw refuse("to_balance_micros", toBalance, "is more than the balance paid of order \(order.id)")
+        }
+        guard online >= .zero, online <= parts.online else {
+            throw refuse("online_micros", online, "is more than was paid online of order \(order.id)")
+        }
+        guard toBalance + online == amount else { throw refuse("amount_micros", amount, "is not the sum of its parts") }
+        (self.order, self.amount, self.toBalance, self.online) = (order, amount, toBalance, online)
+        (coupon, restored) = (nil, .zero)
+    }
+
+    /// All that an order cost, its coupon included.
+    /// - Throws: `OrderError.refundTooLarge` for an order that is not paid.
+    init(whole order: Order) throws(OrderError) {
+        guard let parts = order.paidParts else {
+            throw .refundTooLarge(order: order.id.text, amount: order.offer.total, left: .zero)
+        }
+        (self.order, amount, toBalance, online) = (order, parts.cash, parts.balance, parts.online)
+        (coupon, restored) = (parts.couponID, parts.coupon)
+    }
 
     /// Takes the amounts off their orders and adds them up by the way the money came.
     /// - Throws: `OrderError.refundTooLarge`; `.refundMalformed` when there is nothing, or an order twice.
     static func apply(
         _ shares: inout [RefundShare], at instant: Timestamp
-    ) throws -> (toBalance: Money, online: Money) {
+    ) throws -> (toBalance: Money, online: Money, coupon: Money) {
         guard !shares.isEmpty else { throw OrderError.refundMalformed(field: "lines", value: "", why: "are missing") }
         var seen: Set<OrderID> = []
-        var toBalance = Money.zero
-        var online = Money.zero
+        var sums = (toBalance: Money.zero, online: Money.zero, coupon: Money.zero)
         for index in shares.indices {
-            let (id, amount) = (shares[index].order.id, shares[index].amount)
-            guard seen.insert(id).inserted else {
-                throw OrderError.refundMalformed(field: "lines", value: id.text, why: "names an order twice")
+            let share = shares[index]
+            guard seen.insert(share.order.id).inserted else {
+                throw OrderError.refundMalformed(
+                    field: "lines", value: share.order.id.text, why: "names an order twice")
             }
-            try shares[index].order.refund(amount, at: instant)
-            switch shares[index].order.state {
-            case .paid(let payment):
-                switch payment.method {
-                case .balance: toBalance = try toBalance.adding(amount)
-                case .online: online = try online.adding(amount)
-                }
-            case .unpaid, .cancelled:
-                preconditionFailure("order \(id) was refunded in state \(shares[index].order.state)")
-            }
+            if share.amount > .zero { try shares[index].order.refund(share.amount, at: instant) }
+            sums.toBalance = try sums.toBalance.adding(share.toBalance)
+            sums.online = try sums.online.adding(share.online)
+            sums.coupon = try sums.coupon.adding(share.restored)
         }
-        return (toBalance, online)
+        return sums
     }
 }

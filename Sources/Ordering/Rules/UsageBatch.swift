@@ -30,6 +30,21 @@ struct UsageBatch: Sendable {
         var lines: [UsageLine]
     }
 
+    /// What is used up in an hour by all that a share has in use at the cut (domain 4.6).
+    func burnPerHour(of share: Share) -> Money {
+        var burn = Money.zero
+        for line in share.lines where line.end == cutAt {
+            let source = resources[line.resource].source
+            guard source.product == .cloudPhone else {
+                burn += line.gross
+                continue
+            }
+            let nanos = Int128(line.price.hourly.nanos) * Int128(source.instances)
+            burn += Money(micros: Rounding.floor.divide(nanos, by: 1000))
+        }
+        return burn
+    }
+
     let cutAt: Timestamp
     let resources: [UsageResource]
     /// In the order of accounts' ids.

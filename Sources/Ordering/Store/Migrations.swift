@@ -7,6 +7,7 @@ extension OrderingService {
         Migration(number: 1, name: "accounts and ledger", sql: accountsAndLedger),
         Migration(number: 2, name: "orders, payments and refunds", sql: ordersAndPayments),
         Migration(number: 3, name: "bill lines", sql: billLines),
+        Migration(number: 4, name: "coupons, overdue, month close, renewals, value-added items", sql: wholeRuleBook),
     ]
 
     private static let accountsAndLedger = """
@@ -224,5 +225,102 @@ extension OrderingService {
         BEGIN SELECT RAISE(ABORT, 'an allocation is never deleted'); END;
         CREATE TRIGGER allocation_is_final BEFORE UPDATE ON allocation
         BEGIN SELECT RAISE(ABORT, 'an allocation is never edited'); END;
+        """
+
+    private static let wholeRuleBook = """
+        -- Each `..._at` is NULL when the matter does not arise.
+        ALTER TABLE account ADD COLUMN overdue_at INTEGER;
+        ALTER TABLE account ADD COLUMN notice_due_at INTEGER;
+        ALTER TABLE account ADD COLUMN is_low INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE account ADD COLUMN close_at INTEGER;
+        CREATE INDEX account_notice ON account (notice_due_at) WHERE notice_due_at IS NOT NULL;
+        CREATE INDEX account_close ON account (close_at) WHERE close_at IS NOT NULL;
+        -- Accounts of before: what is outstanding was found at the last cut, and no month was closed.
+        UPDATE account SET overdue_at = last_at, notice_due_at = last_at + 86400000 WHERE outstanding > 0;
+
+        CREATE TABLE notice (
+            partition INTEGER NOT NULL,
+            account TEXT NOT NULL,
+            sequence INTEGER NOT NULL CHECK (sequence >= 1),
+            at INTEGER NOT NULL,
+            kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 6),
+            amount INTEGER NOT NULL,
+            group_id TEXT NOT NULL,
+            release_at INTEGER,
+            PRIMARY KEY (partition, account, sequence),
+            FOREIGN KEY (partition, account) REFERENCES account (partition, account)
+        ) STRICT, WITHOUT ROWID;
+
+        -- The accounts whose debt the close of a month paid: a repeat of that close names them again.
+        CREATE TABLE month_close (
+            partition INTEGER NOT NULL,
+            account TEXT NOT NULL,
+            month INTEGER NOT NULL,
+            closed_at INTEGER NOT NULL,
+            fraction INTEGER NOT NULL CHECK (fraction BETWEEN 0 AND 9999),
+            recovered INTEGER NOT NULL,
+            PRIMARY KEY (partition, account, month),
+            FOREIGN KEY (partition, account) REFERENCES account (partition, account)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX month_close_recovered ON month_close (closed_at) WHERE recovered = 1;
+
+        CREATE TABLE coupon (
+            partition INTEGER NOT NULL,
+            account TEXT NOT NULL,
+            coupon_id TEXT NOT NULL,
+            name TEXT NOT NULL,
+            amount INTEGER NOT NULL CHECK (amount > 0),
+            remaining INTEGER NOT NULL CHECK (remaining BETWEEN 0 AND amount),
+            minimum_order INTEGER NOT NULL CHECK (minimum_order >= 0),
+            effective_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL CHECK (expires_at > effective_at),
+            -- Codes with commas between; empty: all.
+            products TEXT NOT NULL,
+            methods TEXT NOT NULL,
+            granted_at INTEGER NOT NULL,
+            PRIMARY KEY (partition, account, coupon_id),
+            FOREIGN KEY (partition, account) REFERENCES account (partition, account)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX coupon_left ON coupon (partition, account, expires_at) WHERE remaining > 0;
+
+        -- What a coupon paid of a line, in the line's own ledger transaction or in a later one; negative where it was
+        -- restored.
+        CREATE TABLE coupon_use (
+            partition INTEGER NOT NULL,
+            account TEXT NOT NULL,
+            start_at INTEGER NOT NULL,
+            source INTEGER NOT NULL,
+            coupon_id TEXT NOT NULL,
+            sequence INTEGER NOT NULL,
+            amount INTEGER NOT NULL CHECK (amount <> 0),
+            PRIMARY KEY (partition, account, start_at, source, coupon_id, sequence),
+            FOREIGN KEY (partition, account, coupon_id) REFERENCES coupon (partition, account, coupon_id),
+            FOREIGN KEY (partition, account, start_at, source)
+                REFERENCES bill_line (partition, account, start_at, source)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TRIGGER coupon_use_is_kept BEFORE DELETE ON coupon_use
+        BEGIN SELECT RAISE(ABORT, 'the use of a coupon is never deleted'); END;
+        CREATE TRIGGER coupon_use_is_final BEFORE UPDATE ON coupon_use
+        BEGIN SELECT RAISE(ABORT, 'the use of a coupon is never edited'); END;
+
+        ALTER TABLE customer_order ADD COLUMN balance_part INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE customer_order ADD COLUMN online_part INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE customer_order ADD COLUMN coupon_part INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE customer_order ADD COLUMN coupon_id TEXT;
+        -- NULL: no auto-renewal; 0: as many months as were bought last.
+        ALTER TABLE customer_order ADD COLUMN auto_renewal_months INTEGER;
+        ALTER TABLE customer_order ADD COLUMN is_automatic INTEGER NOT NULL DEFAULT 0;
+        UPDATE customer_order SET balance_part = total WHERE payment_method = 1;
+        UPDATE customer_order SET online_part = total WHERE payment_method = 2;
+
+        ALTER TABLE payment ADD COLUMN balance_part INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE payment ADD COLUMN coupon_part INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE payment ADD COLUMN coupon_id TEXT;
+
+        -- Of a value-added resource; empty for a group.
+        ALTER TABLE bill_source ADD COLUMN item TEXT NOT NULL DEFAULT '';
+        ALTER TABLE bill_source ADD COLUMN network TEXT NOT NULL DEFAULT '';
+        -- Why, for an adjustment.
+        ALTER TABLE bill_source ADD COLUMN note TEXT NOT NULL DEFAULT '';
         """
 }

@@ -37,9 +37,22 @@ extension RawRepresentable where RawValue == Int {
     }
 }
 
+/// What money that came in did.
+struct Credited: Hashable, Sendable {
+    /// How much of it paid outstanding bills.
+    var settled: Money
+    /// Its ledger transaction; 0 when none was posted.
+    var sequence: Int64
+    /// Whether it ended the account's being overdue, so that metering has to be told.
+    var recovered: Bool
+}
+
 extension Transaction {
     private static var accountColumns: String {
-        "account, name, opened_at, balance, outstanding, last_at, next_sequence"
+        """
+        account, name, opened_at, balance, outstanding, last_at, next_sequence, overdue_at, notice_due_at, is_low, \
+        close_at
+        """
     }
 
     /// - Throws: `OrderError.accountNotFound`.
@@ -67,7 +80,40 @@ extension Transaction {
     private func readAccount(_ row: any Row) throws -> Account {
         Account(
             id: try AccountID(row.text(0)), name: row.text(1), openedAt: row.instant(2), balance: row.money(3),
-            outstanding: row.money(4), lastAt: row.instant(5), nextSequence: row.integer(6))
+            outstanding: row.money(4), lastAt: row.instant(5), nextSequence: row.integer(6),
+            overdueAt: row.optionalInstant(7), noticeDueAt: row.optionalInstant(8), isLow: row.integer(9) != 0,
+            closeAt: row.optionalInstant(10))
+    }
+
+    /// Accounts whose next instant in `column` is not after `instant`, the earliest first.
+    private func accounts(dueBy column: String, through instant: Timestamp, limit: Int) throws -> [Account] {
+        try all(
+            """
+            SELECT \(Self.accountColumns) FROM account
+            WHERE \(column) IS NOT NULL AND \(column) <= ? ORDER BY \(column), partition, account LIMIT ?
+            """, .instant(instant), .integer(limit), map: readAccount)
+    }
+
+    /// Accounts that have a reminder due, the earliest first.
+    func accountsToRemind(through instant: Timestamp, limit: Int) throws -> [Account] {
+        try accounts(dueBy: "notice_due_at", through: instant, limit: limit)
+    }
+
+    /// Accounts with a month that is over and not rounded down, the earliest first.
+    func accountsToClose(through instant: Timestamp, limit: Int) throws -> [Account] {
+        try accounts(dueBy: "close_at", through: instant, limit: limit)
+    }
+
+    /// The earliest instants after `instant` at which a month ends that has to be closed, and a reminder is due.
+    func nextAccountDues(after instant: Timestamp) throws -> (close: Timestamp?, notice: Timestamp?) {
+        func next(_ column: String) throws -> Timestamp? {
+            try first(
+                """
+                SELECT \(column) FROM account WHERE \(column) IS NOT NULL AND \(column) > ? ORDER BY \(column) LIMIT 1
+                """, .instant(instant)
+            ) { $0.instant(0) }
+        }
+        return (try next("close_at"), try next("notice_due_at"))
     }
 
     func insert(_ account: Account) throws {
@@ -87,12 +133,14 @@ extension Transaction {
     func update(_ account: Account) throws {
         try execute(
             """
-            UPDATE account SET balance = ?, outstanding = ?, last_at = ?, next_sequence = ?
+            UPDATE account SET balance = ?, outstanding = ?, last_at = ?, next_sequence = ?, overdue_at = ?,
+                notice_due_at = ?, is_low = ?, close_at = ?
             WHERE partition = ? AND account = ?
             """,
             [
                 .money(account.balance), .money(account.outstanding), .instant(account.lastAt),
-                .integer(account.nextSequence),
+                .integer(account.nextSequence), .instant(account.overdueAt), .instant(account.noticeDueAt),
+                .integer(account.isLow ? 1 : 0), .instant(account.closeAt),
             ] + accountKey(account.id))
     }
 
@@ -124,21 +172,27 @@ extension Transaction {
 
     /// Brings money into the balance, from where it pays what is outstanding, oldest first (domain 3.4).
     /// - Parameter transaction: makes the ledger transaction, given how much is settled.
-    /// - Returns: how much was settled.
     func credit(
         _ amount: Money, to account: inout Account, _ transaction: (_ settled: Money) throws -> LedgerTransaction
-    ) throws -> Money {
+    ) throws -> Credited {
         var settlement = Settlement(funds: try account.balance.adding(amount))
         var paid: [(line: OutstandingLine, amount: Money)] = []
-        if account.isOverdue {
+        if account.outstanding > .zero {
             try forEachOutstandingLine(of: account.id) { line in
                 guard settlement.funds > .zero else { return false }
-                paid.append((line, try settlement.settle(line.outstanding)))
+                paid.append((line, try settlement.settle(line.outstanding).paid))
                 return true
             }
         }
         let sequence = try post(try transaction(settlement.paid), to: &account)
         for (line, amount) in paid { try allocate(amount, to: line, of: account.id, sequence: sequence) }
-        return settlement.paid
+        return Credited(settled: settlement.paid, sequence: sequence, recovered: try recover(&account))
+    }
+
+    /// Ends the account's being overdue if nothing is outstanding any more, and records that.
+    func recover(_ account: inout Account) throws -> Bool {
+        guard let notice = account.recover(at: account.lastAt) else { return false }
+        try record([notice], of: account.id)
+        return true
     }
 }

@@ -24,7 +24,7 @@ extension Transaction {
     private static var sourceColumns: String {
         """
         number, kind, source_id, group_id, specification, region, instances, created_at, anchor, billing_unit, months, \
-        order_id, refund_id
+        order_id, refund_id, item, network, note
         """
     }
 
@@ -59,7 +59,8 @@ extension Transaction {
             specification: row.text(4), region: row.text(5), instances: row.int(6), createdAt: row.instant(7),
             anchor: row.optionalInstant(8),
             billingUnit: try row.optionalInteger(9).map { try BillingUnit(stored: $0, "billing_unit") },
-            months: row.int(10), orderID: row.text(11), refundID: row.text(12))
+            months: row.int(10), orderID: row.text(11), refundID: row.text(12),
+            product: try Product(stored: row.text(13)), network: row.text(14), note: row.text(15))
         return (row.integer(0), source)
     }
 
@@ -75,15 +76,16 @@ extension Transaction {
             """
             INSERT INTO bill_source
                 (partition, account, number, kind, source_id, group_id, specification, region, instances, created_at,
-                anchor, billing_unit, months, order_id, refund_id)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                anchor, billing_unit, months, order_id, refund_id, item, network, note)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             key + [
                 .integer(number), .integer(source.kind.rawValue), .text(source.id), .text(source.groupID),
                 .text(source.specification), .text(source.region), .integer(source.instances),
                 .instant(source.createdAt), .instant(source.anchor),
                 .integer(source.billingUnit.map { Int64($0.rawValue) }), .integer(source.months),
-                .text(source.orderID), .text(source.refundID),
+                .text(source.orderID), .text(source.refundID), .text(source.product.item), .text(source.network),
+                .text(source.note),
             ])
         return number
     }
@@ -172,6 +174,21 @@ extension Transaction {
         }.first
     }
 
+    /// What the pay-as-you-go lines of the month cost net of coupons (domain 2.9).
+    func usageNet(of account: AccountID, month: Timestamp) throws -> Money {
+        try all(
+            """
+            SELECT COALESCE(SUM(l.gross - l.discount - l.coupon), 0) FROM bill_line l
+            JOIN bill_source s ON s.partition = l.partition AND s.account = l.account AND s.number = l.source
+            WHERE l.partition = ? AND l.account = ? AND l.start_at >= ? AND l.start_at < ? AND s.kind = ?
+            """,
+            accountKey(account) + [
+                .instant(month), .instant(MonthClose.end(ofMonthAt: month)),
+                .integer(ItemKind.payAsYouGoBill.rawValue),
+            ]
+        ) { $0.money(0) }.first ?? .zero
+    }
+
     // MARK: What is owed
 
     /// Lends the lines that are not fully paid, oldest first in the order of settlement, until `body` returns `false`.
@@ -211,4 +228,18 @@ extension Transaction {
                 """, [.money(line.outstanding - amount)] + place)
         }
     }
+}
+
+extension Product {
+    /// - Throws: `StoredProductError`.
+    fileprivate init(stored item: String) throws {
+        guard let known = Product(item: item) else { throw StoredProductError(item: item) }
+        self = known
+    }
+}
+
+/// A stored item that is no product: the data was written by another program, or damaged.
+struct StoredProductError: Error, CustomStringConvertible {
+    let item: String
+    var description: String { "column item holds '\(item)', which means nothing to this program" }
 }

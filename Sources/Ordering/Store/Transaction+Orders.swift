@@ -6,7 +6,8 @@ extension Transaction {
         """
         order_id, account, kind, status, group_id, name, network, specification, region, instances, months, \
         price_list_version, list_nanos, monthly_nanos, gross, discount, total, placed_at, paid_at, payment_method, \
-        payment_id, term_start, term_end, cancelled_at, cancellation_cause, refunded, refunded_at
+        payment_id, term_start, term_end, cancelled_at, cancellation_cause, refunded, refunded_at, balance_part, \
+        online_part, coupon_part, coupon_id, auto_renewal_months, is_automatic
         """
     }
 
@@ -51,20 +52,17 @@ extension Transaction {
     func orders(
         of account: AccountID, statuses: Set<Order.Status>, groupID: String, after: PageCursor, limit: Int
     ) throws -> [Order] {
-        var found: [Order] = []
-        try forEachRow(
+        // Numbers of our own enum, each at most once, so that there are few different statements.
+        let numbers = statuses.map(\.rawValue).sorted().map(String.init).joined(separator: ", ")
+        return try all(
             """
             SELECT \(Self.orderColumns) FROM customer_order
-            WHERE partition = ? AND account = ? AND (placed_at, order_id) > (?, ?) ORDER BY placed_at, order_id
-            """, accountKey(account) + [.instant(after.instant), .text(after.id)]
-        ) { row in
-            let order = try readOrder(row)
-            if statuses.contains(order.state.status), groupID.isEmpty || order.groupID.text == groupID {
-                found.append(order)
-            }
-            return found.count < limit
-        }
-        return found
+            WHERE partition = ? AND account = ? AND (placed_at, order_id) > (?, ?) AND status IN (\(numbers))
+                \(groupID.isEmpty ? "" : "AND group_id = ?")
+            ORDER BY placed_at, order_id LIMIT ?
+            """,
+            accountKey(account) + [.instant(after.instant), .text(after.id)]
+                + (groupID.isEmpty ? [] : [.text(groupID)]) + [.integer(limit)], map: readOrder)
     }
 
     private func readOrder(_ row: any Row) throws -> Order {
@@ -75,7 +73,10 @@ extension Transaction {
             state = .paid(
                 Order.Payment(
                     at: row.instant(18), method: try Order.PaymentMethod(stored: row.integer(19), "payment_method"),
-                    paymentID: row.text(20), term: Period(row.instant(21), row.instant(22))))
+                    paymentID: row.text(20), term: Period(row.instant(21), row.instant(22)),
+                    parts: PaymentParts(
+                        balance: row.money(27), online: row.money(28),
+                        couponID: try row.optionalText(30).map { try CouponID($0) }, coupon: row.money(29))))
         case .cancelled:
             state = .cancelled(
                 at: row.instant(23), try Order.CancellationCause(stored: row.integer(24), "cancellation_cause"))
@@ -87,8 +88,10 @@ extension Transaction {
                 specification: row.text(7), region: row.text(8), instances: row.int(9), months: row.int(10),
                 priceListVersion: row.int(11), listNanos: row.integer(12), monthly: UnitPrice(nanos: row.integer(13)),
                 gross: row.money(14), discount: row.money(15), total: row.money(16)),
-            name: row.text(5), network: row.text(6), placedAt: row.instant(17), state: state,
-            refunded: row.money(25), refundedAt: row.optionalInstant(26))
+            name: row.text(5), network: row.text(6), placedAt: row.instant(17),
+            autoRenewal: row.optionalInteger(31).map { AutoRenewal(months: Int($0)) },
+            isAutomatic: row.integer(32) != 0, state: state, refunded: row.money(25),
+            refundedAt: row.optionalInstant(26))
     }
 
     func insert(_ order: Order) throws {
@@ -98,8 +101,8 @@ extension Transaction {
             INSERT INTO customer_order
                 (partition, account, order_id, kind, status, group_id, name, network, specification, region, instances,
                 months, price_list_version, list_nanos, monthly_nanos, gross, discount, total, placed_at, deadline_at,
-                payment_id, refunded)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0)
+                payment_id, refunded, auto_renewal_months, is_automatic)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, ?, ?)
             """,
             accountKey(order.account) + [
                 .text(order.id.text), .integer(order.kind.rawValue), .integer(order.state.status.rawValue),
@@ -107,7 +110,8 @@ extension Transaction {
                 .text(offer.region), .integer(offer.instances), .integer(offer.months),
                 .integer(offer.priceListVersion), .integer(offer.listNanos), .integer(offer.monthly.nanos),
                 .money(offer.gross), .money(offer.discount), .money(offer.total), .instant(order.placedAt),
-                .instant(order.deadlineAt),
+                .instant(order.deadlineAt), .integer(order.autoRenewal.map { Int64($0.months) }),
+                .integer(order.isAutomatic ? 1 : 0),
             ])
     }
 
@@ -123,7 +127,8 @@ extension Transaction {
         try execute(
             """
             UPDATE customer_order SET status = ?, paid_at = ?, payment_method = ?, payment_id = ?, term_start = ?,
-                term_end = ?, cancelled_at = ?, cancellation_cause = ?, refunded = ?, refunded_at = ?
+                term_end = ?, cancelled_at = ?, cancellation_cause = ?, refunded = ?, refunded_at = ?, balance_part = ?,
+                online_part = ?, coupon_part = ?, coupon_id = ?
             WHERE partition = ? AND account = ? AND order_id = ?
             """,
             [
@@ -131,7 +136,9 @@ extension Transaction {
                 .integer(payment.map { Int64($0.method.rawValue) }), .text(payment?.paymentID ?? ""),
                 .instant(payment?.term.start), .instant(payment?.term.end), .instant(cancellation?.at),
                 .integer(cancellation.map { Int64($0.cause.rawValue) }), .money(order.refunded),
-                .instant(order.refundedAt),
+                .instant(order.refundedAt), .money(payment?.parts.balance ?? .zero),
+                .money(payment?.parts.online ?? .zero), .money(payment?.parts.coupon ?? .zero),
+                .text(payment?.parts.couponID?.text),
             ] + accountKey(order.account) + [.text(order.id.text)])
     }
 }

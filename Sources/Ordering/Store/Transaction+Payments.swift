@@ -3,7 +3,10 @@ import Storage
 
 extension Transaction {
     private static var paymentColumns: String {
-        "payment_id, account, reference, order_id, amount, registered_at, status, confirmed_at"
+        """
+        payment_id, account, reference, order_id, amount, registered_at, status, confirmed_at, balance_part, \
+        coupon_id, coupon_part
+        """
     }
 
     /// - Parameter account: `nil` for whoever runs the payments, who knows references and no accounts.
@@ -51,8 +54,10 @@ extension Transaction {
     private func readPayment(_ row: any Row) throws -> Payment {
         try Payment(
             id: PaymentID(row.text(0)), account: AccountID(row.text(1)), reference: row.text(2),
-            orderID: row.optionalText(3).map { try OrderID($0) }, amount: row.money(4), registeredAt: row.instant(5),
-            status: Payment.Status(stored: row.integer(6), "status"), confirmedAt: row.optionalInstant(7))
+            orderID: row.optionalText(3).map { try OrderID($0) }, amount: row.money(4), balancePart: row.money(8),
+            coupon: row.optionalText(9).map { CouponPart(coupon: try CouponID($0), amount: row.money(10)) },
+            registeredAt: row.instant(5), status: Payment.Status(stored: row.integer(6), "status"),
+            confirmedAt: row.optionalInstant(7))
     }
 
     /// - Throws: `OrderError.referenceUsed` when any account has a payment with that reference.
@@ -60,14 +65,16 @@ extension Transaction {
         let inserted = try execute(
             """
             INSERT INTO payment
-                (partition, account, payment_id, reference, order_id, amount, status, registered_at, confirmed_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                (partition, account, payment_id, reference, order_id, amount, status, registered_at, confirmed_at,
+                balance_part, coupon_id, coupon_part)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (reference) DO NOTHING
             """,
             accountKey(payment.account) + [
                 .text(payment.id.text), .text(payment.reference), .text(payment.orderID?.text),
                 .money(payment.amount), .integer(payment.status.rawValue), .instant(payment.registeredAt),
-                .instant(payment.confirmedAt),
+                .instant(payment.confirmedAt), .money(payment.balancePart), .text(payment.coupon?.coupon.text),
+                .money(payment.coupon?.amount ?? .zero),
             ])
         guard inserted == 1 else { throw OrderError.referenceUsed(payment.reference) }
     }

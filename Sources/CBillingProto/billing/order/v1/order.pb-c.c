@@ -9080,7 +9080,7 @@ const ProtobufCEnumDescriptor billing__order__v1__notice_kind__descriptor =
   billing__order__v1__notice_kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue billing__order__v1__ledger_account__enum_values_by_number[9] =
+static const ProtobufCEnumValue billing__order__v1__ledger_account__enum_values_by_number[8] =
 {
   { "LEDGER_ACCOUNT_UNSPECIFIED", "BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_UNSPECIFIED", 0 },
   { "LEDGER_ACCOUNT_BALANCE", "BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_BALANCE", 1 },
@@ -9090,18 +9090,16 @@ static const ProtobufCEnumValue billing__order__v1__ledger_account__enum_values_
   { "LEDGER_ACCOUNT_REFUND_PAYABLE", "BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_REFUND_PAYABLE", 5 },
   { "LEDGER_ACCOUNT_CLEARING", "BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_CLEARING", 6 },
   { "LEDGER_ACCOUNT_COUPON", "BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_COUPON", 7 },
-  { "LEDGER_ACCOUNT_PROMOTION", "BILLING__ORDER__V1__LEDGER_ACCOUNT__LEDGER_ACCOUNT_PROMOTION", 8 },
 };
 static const ProtobufCIntRange billing__order__v1__ledger_account__value_ranges[] = {
-{0, 0},{0, 9}
+{0, 0},{0, 8}
 };
-static const ProtobufCEnumValueIndex billing__order__v1__ledger_account__enum_values_by_name[9] =
+static const ProtobufCEnumValueIndex billing__order__v1__ledger_account__enum_values_by_name[8] =
 {
   { "LEDGER_ACCOUNT_BALANCE", 1 },
   { "LEDGER_ACCOUNT_CLEARING", 6 },
   { "LEDGER_ACCOUNT_COUPON", 7 },
   { "LEDGER_ACCOUNT_EXTERNAL", 4 },
-  { "LEDGER_ACCOUNT_PROMOTION", 8 },
   { "LEDGER_ACCOUNT_RECEIVABLE", 2 },
   { "LEDGER_ACCOUNT_REFUND_PAYABLE", 5 },
   { "LEDGER_ACCOUNT_REVENUE", 3 },
@@ -9114,15 +9112,15 @@ const ProtobufCEnumDescriptor billing__order__v1__ledger_account__descriptor =
   "LedgerAccount",
   "Billing__Order__V1__LedgerAccount",
   "billing.order.v1",
-  9,
+  8,
   billing__order__v1__ledger_account__enum_values_by_number,
-  9,
+  8,
   billing__order__v1__ledger_account__enum_values_by_name,
   1,
   billing__order__v1__ledger_account__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue billing__order__v1__ledger_cause__enum_values_by_number[12] =
+static const ProtobufCEnumValue billing__order__v1__ledger_cause__enum_values_by_number[11] =
 {
   { "LEDGER_CAUSE_UNSPECIFIED", "BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_UNSPECIFIED", 0 },
   { "LEDGER_CAUSE_TOP_UP", "BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_TOP_UP", 1 },
@@ -9135,16 +9133,14 @@ static const ProtobufCEnumValue billing__order__v1__ledger_cause__enum_values_by
   { "LEDGER_CAUSE_COUPON_GRANT", "BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_COUPON_GRANT", 8 },
   { "LEDGER_CAUSE_ADJUSTMENT", "BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_ADJUSTMENT", 9 },
   { "LEDGER_CAUSE_ROUND_DOWN", "BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_ROUND_DOWN", 10 },
-  { "LEDGER_CAUSE_COUPON_RESTORED", "BILLING__ORDER__V1__LEDGER_CAUSE__LEDGER_CAUSE_COUPON_RESTORED", 11 },
 };
 static const ProtobufCIntRange billing__order__v1__ledger_cause__value_ranges[] = {
-{0, 0},{0, 12}
+{0, 0},{0, 11}
 };
-static const ProtobufCEnumValueIndex billing__order__v1__ledger_cause__enum_values_by_name[12] =
+static const ProtobufCEnumValueIndex billing__order__v1__ledger_cause__enum_values_by_name[11] =
 {
   { "LEDGER_CAUSE_ADJUSTMENT", 9 },
   { "LEDGER_CAUSE_COUPON_GRANT", 8 },
-  { "LEDGER_CAUSE_COUPON_RESTORED", 11 },
   { "LEDGER_CAUSE_ORDER", 3 },
   { "LEDGER_CAUSE_PAYMENT_CONFIRMED", 6 },
   { "LEDGER_CAUSE_PAYMENT_RETURNED", 7 },
@@ -9162,9 +9158,9 @@ const ProtobufCEnumDescriptor billing__order__v1__ledger_cause__descriptor =
   "LedgerCause",
   "Billing__Order__V1__LedgerCause",
   "billing.order.v1",
-  12,
+  11,
   billing__order__v1__ledger_cause__enum_values_by_number,
-  12,
+  11,
   billing__order__v1__ledger_cause__enum_values_by_name,
   1,
   billing__order__v1__ledger_cause__value_ranges,

@@ -1,0 +1,140 @@
+import BillingAPI
+import BillingCore
+import RPC
+import Storage
+
+extension OrderingService {
+    /// Rounds down what the pay-as-you-go lines of each month that is over cost (domain 2.9): at most 1,024 accounts a
+    /// call. A repeat rounds nothing again and names the accounts again that recovered at the same instant.
+    func closeMonths(
+        _ request: OrderV1.CloseMonthsRequest, _ call: CallContext
+    ) async throws -> Response<OrderV1.CloseMonthsReply> {
+        let through = try DueWork.through(request.through)
+        var reply = OrderV1.CloseMonthsReply(more: true)
+        for _ in 0..<DueWork.units where reply.more {
+            let closed = try await database.write(.bulk) { transaction in
+                let due = try transaction.accountsToClose(through: through, limit: DueWork.accountsPerUnit)
+                for account in due {
+                    var account = account
+                    _ = account.follow(through)
+                    let recovered = try transaction.closeMonth(of: &account)
+                    try transaction.update(account)
+                    if recovered { try transaction.noteRecovery(of: account, through: through) }
+                }
+                return due.count
+            }
+            reply.accounts += UInt32(closed)
+            reply.more = closed == DueWork.accountsPerUnit
+        }
+        reply.recoveredAccounts = try await database.read { try $0.accountsRecovered(byCloseAt: through) }
+        return Response(reply, effectiveAt: through)
+    }
+
+    /// Records the reminders and release warnings that are due: at most 1,024 accounts a call.
+    func recordNotices(
+        _ request: OrderV1.RecordNoticesRequest, _ call: CallContext
+    ) async throws -> Response<OrderV1.RecordNoticesReply> {
+        let through = try DueWork.through(request.through)
+        var reply = OrderV1.RecordNoticesReply(more: true)
+        for _ in 0..<DueWork.units where reply.more {
+            let (accounts, notices) = try await database.write(.bulk) { transaction in
+                let due = try transaction.accountsToRemind(through: through, limit: DueWork.accountsPerUnit)
+                var recorded = 0
+                for account in due {
+                    var account = account
+                    let notices = account.takeReminders(through: through)
+                    if let last = notices.last { _ = account.follow(last.at) }
+                    try transaction.record(notices, of: account.id)
+                    try transaction.update(account)
+                    recorded += notices.count
+                }
+                return (due.count, recorded)
+            }
+            reply.notices += UInt32(notices)
+            reply.more = accounts == DueWork.accountsPerUnit
+        }
+        return Response(reply, effectiveAt: through)
+    }
+
+    /// The notices of an account, in order.
+    func listNotices(
+        _ request: OrderV1.ListNoticesRequest, _ call: CallContext
+    ) async throws -> Response<OrderV1.ListNoticesReply> {
+        let id = try call.accountID()
+        let limit = try PageCursor.limit(request.limit)
+        return try await database.read { transaction in
+            let account = try transaction.account(id)
+            let found = try transaction.notices(of: account.id, after: request.afterSequence, limit: limit + 1)
+            let page = found.prefix(limit)
+            return Response(
+                OrderV1.ListNoticesReply(
+                    notices: page.map { sequence, notice in
+                        OrderV1.Notice(
+                            sequence: sequence, at: notice.at.milliseconds, kind: notice.kind.wire(),
+                            amountMicros: notice.amount.micros, groupID: notice.groupID,
+                            releaseAt: Timestamp.wire(notice.releaseAt))
+                    }, nextSequence: found.count > limit ? page.last?.sequence ?? 0 : 0))
+        }
+    }
+}
+
+/// How due work of all accounts is cut into units.
+enum DueWork {
+    static let accountsPerUnit = 128
+    static let units = 8
+
+    /// - Throws: `OrderError.throughMalformed`.
+    static func through(_ milliseconds: Int64) throws(OrderError) -> Timestamp {
+        guard (Timestamp.earliest.milliseconds...Timestamp.latest.milliseconds).contains(milliseconds) else {
+            throw .throughMalformed(milliseconds)
+        }
+        return Timestamp(milliseconds: milliseconds)
+    }
+}
+
+extension Transaction {
+    /// Closes the month of an account that is over: posts the round-down line and credits the fraction. The account
+    /// itself is kept by `update`.
+    /// - Returns: whether that ended the account's being overdue.
+    func closeMonth(of account: inout Account) throws -> Bool {
+        guard let end = account.closeAt else { return false }
+        account.closeAt = nil
+        let month = BillingCalendar.month(of: end.adding(milliseconds: -1))
+        let close = MonthClose(month: month, net: try usageNet(of: account.id, month: month))
+        let isFirst = try execute(
+            """
+            INSERT INTO month_close (partition, account, month, closed_at, fraction, recovered)
+            VALUES (?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING
+            """,
+            accountKey(account.id) + [.instant(month), .instant(account.lastAt), .money(close.fraction)])
+        // A slice that a saga held back may come after the close; it costs what it costs.
+        guard isFirst == 1, close.fraction > .zero else { return false }
+        let source = BillSource.roundDown(close)
+        let sequence = account.nextSequence
+        let credited = try credit(close.fraction, to: &account) { settled in
+            try .roundDown(close.fraction, settled: settled, reference: source.id)
+        }
+        let line = BillLine(
+            start: close.lineAt, end: close.lineAt, source: try insert(source, of: account.id), priceListVersion: 0,
+            listPrice: UnitPrice(nanos: 0),
+            amounts: try .line(gross: .zero, roundDown: close.fraction, paid: -close.fraction), sequence: sequence,
+            postedAt: account.lastAt)
+        _ = try insert(line, about: source, of: account)
+        return credited.recovered
+    }
+
+    /// Notes that the month close of an account that `closeMonth` closed ended its being overdue.
+    fileprivate func noteRecovery(of account: Account, through: Timestamp) throws {
+        try execute(
+            """
+            UPDATE month_close SET recovered = 1, closed_at = ? WHERE partition = ? AND account = ? AND closed_at = ?
+            """, [.instant(through)] + accountKey(account.id) + [.instant(account.lastAt)])
+    }
+
+    fileprivate func accountsRecovered(byCloseAt instant: Timestamp) throws -> [String] {
+        try all(
+            "SELECT account FROM month_close WHERE recovered = 1 AND closed_at = ? ORDER BY partition, account",
+            .instant(instant)
+        ) { $0.text(0) }
+    }
+}

@@ -1,0 +1,25 @@
+import BillingCore
+
+/// The close of an account's month: what its pay-as-you-go lines cost net of coupons is rounded down to the cent, once
+/// (domain 2.9).
+struct MonthClose: Hashable, Sendable {
+    /// 00:00 of the first day.
+    let month: Timestamp
+    /// What is given back.
+    let fraction: Money
+
+    /// - Parameter net: gross less discount and coupons of the month's lines; never negative.
+    init(month: Timestamp, net: Money) {
+        self.month = month
+        fraction = net - net.roundedToCent(.floor)
+    }
+
+    /// The instant of the round-down line: the last millisecond of the month, so that it falls on its last day.
+    var lineAt: Timestamp { MonthClose.end(ofMonthAt: month).adding(milliseconds: -1) }
+
+    /// 00:00 of the month after that which holds `instant`.
+    static func end(ofMonthAt instant: Timestamp) -> Timestamp {
+        let first = BillingCalendar.date(of: BillingCalendar.month(of: instant))
+        return BillingCalendar.midnight(first.adding(months: 1))
+    }
+}
