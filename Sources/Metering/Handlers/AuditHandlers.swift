@@ -20,14 +20,15 @@ extension MeteringService {
                 var page = TimelineAudit()
                 for account in accounts {
                     let timelines = try store.timelines(of: account)
-                    let segments = timelines.reduce(0) { $0 + $1.timeline.segments.count }
+                    let segments = timelines.reduce(0) { $0 + $1.billed.count }
                     guard segments <= WireLimits.batch.items else {
                         throw CutError.auditTooLarge(account, segments: segments)
                     }
                     if page.segments.count + segments > WireLimits.batch.items { return page.reply(isLast: false) }
                     page.add(
                         account, timelines, try AccountStore(transaction, account).progress(),
-                        accruing: try store.accruing(of: account))
+                        accruing: try store.accruing(of: account),
+                        overdue: try store.overdueIntervals(of: account))
                 }
                 return page.reply(isLast: accounts.count < largestPage)
             })
@@ -38,28 +39,34 @@ extension MeteringService {
 private struct TimelineAudit {
     private(set) var segments: [MeteringV1.BilledSegment] = []
     private var contiguous = CommonV1.AuditFinding(
-        invariant: "P3", title: "The segments of every group follow each other from its creation to its release")
+        invariant: "P3",
+        title: "The segments of every group follow each other from its creation to its release, with gaps while overdue"
+    )
     private var due = CommonV1.AuditFinding(
         invariant: "P1", title: "Every group that is not billed to its end is due to be cut")
     // Whether a lock is an orphan is for the gateway to say, which knows the sagas.
     private var locks = CommonV1.AuditFinding(
         invariant: "S2", title: "An account waits exactly while a saga holds one of its groups")
+    private var overdue = CommonV1.AuditFinding(
+        invariant: "O1", title: "Use stops while an account is overdue, and what is overdue is released after 15 days")
     private var last: AccountID?
 
     mutating func add(
-        _ account: AccountID, _ timelines: [KeptTimeline], _ progress: AccountProgress, accruing: Set<GroupID>
+        _ account: AccountID, _ timelines: [KeptTimeline], _ progress: AccountProgress, accruing: Set<GroupID>,
+        overdue intervals: [OverdueInterval]
     ) {
         for kept in timelines {
-            addTimeline(kept)
+            addTimeline(kept, intervals)
             addDue(kept, progress, isAccruing: accruing.contains(kept.group.id))
-            for segment in kept.timeline.segments { addSegment(segment, kept.group, progress) }
+            addOverdue(kept.group, progress, isAccruing: accruing.contains(kept.group.id))
+            for segment in kept.billed { addSegment(segment, kept.group, progress) }
         }
         addLocks(account, timelines, progress)
         last = account
     }
 
-    private mutating func addTimeline(_ kept: KeptTimeline) {
-        let faults = kept.timeline.faults(of: kept.group.state, createdAt: kept.group.createdAt)
+    private mutating func addTimeline(_ kept: KeptTimeline, _ overdue: [OverdueInterval]) {
+        let faults = kept.timeline.faults(of: kept.group.state, createdAt: kept.group.createdAt, overdue: overdue)
         contiguous.checked += 1
         if !faults.isEmpty {
             contiguous.breach("\(kept.group.account)/\(kept.group.id): \(faults.joined(separator: "; "))")
@@ -76,6 +83,27 @@ private struct TimelineAudit {
         let name = "\(kept.group.account)/\(kept.group.id)"
         if isOpen, !isAccruing { due.breach("\(name) is not billed to its end and no cut knows it") }
         if isAccruing, progress.dueAt == nil { due.breach("\(name) accrues and no cut is due") }
+    }
+
+    private mutating func addOverdue(_ group: InstanceGroup, _ progress: AccountProgress, isAccruing: Bool) {
+        overdue.checked += 1
+        let name = "\(group.account)/\(group.id)"
+        switch group.state {
+        case .overdue(_, _, let since):
+            if since != progress.overdueAt {
+                overdue.breach("\(name) is overdue since \(since) and its account is not")
+            }
+        case .active(.payAsYouGo, _):
+            if let since = progress.overdueAt {
+                overdue.breach("\(name) is active and its account overdue since \(since)")
+            }
+        case .released(let release) where release.cause == .overdue || release.cause == .expired:
+            if let since = release.since, release.at < since.adding(milliseconds: InstanceGroup.graceMilliseconds) {
+                overdue.breach("\(name) was released \(release.at), less than 15 days after \(since)")
+            }
+        case .creating, .active, .expired, .released: break
+        }
+        if isAccruing, progress.overdueAt != nil { overdue.breach("\(name) accrues while its account is overdue") }
     }
 
     private mutating func addSegment(_ segment: Segment, _ group: InstanceGroup, _ progress: AccountProgress) {
@@ -101,7 +129,8 @@ private struct TimelineAudit {
 
     func reply(isLast: Bool) -> MeteringV1.AuditTimelinesReply {
         MeteringV1.AuditTimelinesReply(
-            findings: [contiguous, due, locks], segments: segments, nextAccount: isLast ? "" : last?.text ?? "",
+            findings: [contiguous, due, locks, overdue], segments: segments,
+            nextAccount: isLast ? "" : last?.text ?? "",
             nextPartition: isLast ? 0 : last.map { UInt32(Partition.of($0.text)) } ?? 0)
     }
 }

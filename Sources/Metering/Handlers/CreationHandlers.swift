@@ -55,11 +55,11 @@ private struct UnitNeeded: Error {
 extension MeteringService {
     /// Registers a group. A pay-as-you-go group is one keyed write; a group that an order has paid for comes as a saga's
     /// step, after its pivot, and is subscribed from the instant of payment on.
-    /// - Throws: `GroupError.instanceCount`; the pricing service's refusal of an unknown specification or region.
+    /// - Throws: `GroupError.instanceCount`; `AccountOverdueError` for a pay-as-you-go group; the pricing service's refusal of an unknown specification or region.
     package func createGroup(
         _ request: MeteringV1.CreateGroupRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.GroupReply> {
-        if let term = request.term { return try await createPaidGroup(request, try term.checked(), call) }
+        if let term = request.term { return try await createPaidGroup(request, try term.subscription(), call) }
         guard request.groupID.isEmpty else {
             throw GroupError.unexpected(field: "group_id", value: request.groupID)
         }
@@ -72,6 +72,7 @@ extension MeteringService {
         return try await database.write(once: call, request) { transaction in
             let store = AccountStore(transaction, registration.account)
             var progress = try store.progress()
+            try progress.requireNotOverdue()
             let effective = try progress.admit(instant)
             return try registration.perform(.payAsYouGo(unit, anchor: nil), at: effective, &progress, store)
         }
@@ -79,10 +80,10 @@ extension MeteringService {
 
     /// - Throws: nothing that time could cure: this comes after the pivot of its saga and only goes forward.
     private func createPaidGroup(
-        _ request: MeteringV1.CreateGroupRequest, _ term: Term, _ call: CallContext
+        _ request: MeteringV1.CreateGroupRequest, _ subscription: Subscription, _ call: CallContext
     ) async throws -> Response<MeteringV1.GroupReply> {
         guard let step = try request.step?.checked().step else { throw GroupError.missing(field: "step") }
-        let instant = max(try call.checkedInstant(), term.start)
+        let instant = max(try call.checkedInstant(), subscription.current.start)
         let registration = try Registration(request, call, group: try GroupID(request.groupID))
         return try await database.write(
             step: step, call, request,
@@ -90,7 +91,7 @@ extension MeteringService {
                 let store = AccountStore(transaction, registration.account)
                 var progress = try store.progress()
                 progress.note(instant)
-                return try registration.perform(.subscription(term), at: instant, &progress, store)
+                return try registration.perform(.subscription(subscription), at: instant, &progress, store)
             }, undo: { _ in }, isPivot: true)
     }
 
@@ -104,7 +105,8 @@ extension MeteringService {
         return try await prices.quote(quote, call.onward).billingUnit.ofGroup()
     }
 
-    /// Takes the report of whoever runs the phones. One keyed write, or for the failure of a paid group the pivot of the
+    /// Takes the report of whoever runs the phones. A pay-as-you-go group that is created while the account is overdue
+    /// fails, and bills nothing: the reply has it released. One keyed write, or for the failure of a paid group the pivot of the
     /// saga that refunds it.
     /// - Throws: `GroupError.notCreating` when it was reported before; `.reportTooOld` for an instant before the
     ///   account's last one, since that time may be billed already; `.reportAhead` for one that is not over.
@@ -138,12 +140,13 @@ extension MeteringService {
             let floor = max(progress.clock.lastAt ?? group.requestedAt, group.requestedAt)
             let now = try progress.admit(instant)
             let at = try CreationReport.instant(reported, notBefore: floor, now: now)
-            if request.failed {
+            let isPayAsYouGo = group.state.billing.method == .payAsYouGo
+            // Phones that come up while the account is overdue are not used (domain 4.1).
+            if request.failed || isPayAsYouGo && progress.overdueAt != nil {
                 let change = try group.take(.creationFailed(at: at))
                 try store.update(group)
                 try store.apply(change, to: group, &progress)
             } else {
-                let isPayAsYouGo = group.state.billing.method == .payAsYouGo
                 // The unit known from the request holds for that instant only.
                 if isPayAsYouGo, unit == nil, at != group.requestedAt {
                     throw UnitNeeded(group: group, createdAt: at)

@@ -8,7 +8,8 @@ extension MeteringService {
     /// two of one.
     private static let largestBatch = 2048
 
-    /// Cuts, hour by hour, what is due through an instant: rates the slices, posts them, moves the cursors. A crash
+    /// Cuts, hour by hour, what is due through an instant: rates the slices, posts them, moves the cursors and stops what
+    /// is billed by use on the accounts that order found overdue, in the same transaction. A crash
     /// between any two of these repeats the batch, which changes nothing that is done; so does another cut beside it.
     /// - Throws: `CutError`; the refusals of pricing and order. What was committed by then stays.
     package func cut(
@@ -18,7 +19,7 @@ extension MeteringService {
         let through = try Timestamp(checked: request.through, "through")
         guard BillingCalendar.hour(of: through) == through else { throw CutError.notTopOfHour(through) }
         var reply = MeteringV1.CutReply()
-        var overdue: Set<String> = []
+        var overdue: Set<AccountID> = []
         var isDone = false
         while !isDone {
             guard !call.deadline.hasPassed else {
@@ -36,20 +37,24 @@ extension MeteringService {
             reply.waiting = UInt32(waiting)
             guard let batch else { break }
             let usage = UsageBatch(batch)
+            var found: Set<AccountID> = []
             for range in usage.ranges(of: Self.largestBatch) {
                 let rated = try await prices.rate(usage.rateRequest(range), call.onward).message
                 let posted = try await bills.postUsage(try usage.postRequest(range, rated), call.onward).message
                 reply.lines += posted.posted
-                overdue.formUnion(posted.overdueAccounts)
+                found.formUnion(try posted.overdueAccounts.map { try AccountID($0) })
             }
-            reply.accounts += UInt32(try await database.write(.bulk) { try CutStore($0).commit(batch) })
+            overdue.formUnion(found)
+            reply.accounts += UInt32(
+                try await database.write(.bulk) { [found] in try CutStore($0).commit(batch, overdue: found) })
             isDone = batch.isComplete && batch.hour == through
         }
-        reply.overdueAccounts = overdue.sorted()
+        reply.overdueAccounts = overdue.map(\.text).sorted()
         return Response(reply)
     }
 
-    /// Ends the terms that are over. Groups that a saga holds come later, when it is done.
+    /// Ends the terms that are over: the next paid one begins, or the group expires. Groups that a saga holds come later,
+    /// when it is done.
     package func expireTerms(
         _ request: MeteringV1.ExpireTermsRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.ExpireTermsReply> {
@@ -66,6 +71,7 @@ extension MeteringService {
         return Response(reply)
     }
 
+    /// - Returns: the groups whose terms ended, those that expired as well as those that go on with a paid renewal.
     private func expire(
         through: Timestamp, limit: Int, _ transaction: any Transaction
     ) throws -> [GroupID] {
@@ -74,26 +80,73 @@ extension MeteringService {
             let store = AccountStore(transaction, account)
             var group = try store.group(id)
             var progress = try store.progress()
-            let change = try group.take(.termEnded(at: through))
-            if case .subscription(let term) = group.state.billing { progress.note(term.end) }
+            // A month's terms may be late together, after a lock that lasted.
+            while case .active(.subscription(let subscription), _) = group.state, subscription.current.end <= through {
+                let change = try group.take(.termEnded(at: subscription.current.end))
+                progress.note(subscription.current.end)
+                try store.apply(change, to: group, &progress)
+            }
             try store.update(group)
-            try store.apply(change, to: group, &progress)
+            try store.updatePending(group)
             try store.save(progress)
         }
         return ended.map(\.group)
     }
 
-    /// The earliest instants, after one, at which a cut is due or a term ends.
+    /// The releases or attempts of auto-renewal that are due, for the gateway to begin a saga each.
+    package func listDue(
+        _ request: MeteringV1.ListDueRequest, _ call: CallContext
+    ) async throws -> Response<MeteringV1.ListDueReply> {
+        let through = try Timestamp(checked: request.through, "through")
+        let limit = try PageCursor.limit(request.limit)
+        let kind: CutStore.Due
+        switch request.kind {
+        case .unspecified: throw GroupError.missing(field: "kind")
+        case .release: kind = .release
+        case .autoRenewal: kind = .autoRenewal
+        }
+        let due = try await database.read { try CutStore($0).dueGroups(kind, through: through, limit: limit) }
+        return Response(
+            MeteringV1.ListDueReply(
+                groups: due.map { group, at in
+                    MeteringV1.DueGroup(group: MeteringV1.InstanceGroup(group), dueAt: at.milliseconds)
+                }))
+    }
+
+    /// Notes that an attempt of auto-renewal failed, so that the next one is due. One that is not the next is past: it
+    /// changes nothing.
+    package func noteRenewalAttempt(
+        _ request: MeteringV1.NoteRenewalAttemptRequest, _ call: CallContext
+    ) async throws -> Response<MeteringV1.GroupReply> {
+        let account = try call.accountID()
+        let id = try GroupID(request.groupID)
+        let attempt = try Timestamp(checked: request.attemptAt, "attempt_at")
+        return try await database.write { transaction in
+            let store = AccountStore(transaction, account)
+            var group = try store.group(id)
+            var progress = try store.progress()
+            _ = try group.take(.attemptFailed(at: attempt))
+            progress.note(attempt)
+            try store.update(group)
+            try store.save(progress)
+            return Response(MeteringV1.GroupReply(group))
+        }
+    }
+
+    /// The earliest instants, after one, at which a cut is due, a term ends, a group is released or its renewal attempted.
     package func nextDue(
         _ request: MeteringV1.NextDueRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.NextDueReply> {
         let after = try Timestamp(checked: request.after, "after")
-        let (cut, expiry) = try await database.read { transaction in
-            let store = CutStore(transaction)
-            return (try store.nextCut(after: after), try store.nextExpiry(after: after))
-        }
         return Response(
-            MeteringV1.NextDueReply(cutAt: cut?.milliseconds ?? 0, expiryAt: expiry?.milliseconds ?? 0))
+            try await database.read { transaction in
+                let store = CutStore(transaction)
+                return MeteringV1.NextDueReply(
+                    cutAt: try store.nextCut(after: after)?.milliseconds ?? 0,
+                    expiryAt: try store.nextExpiry(after: after)?.milliseconds ?? 0,
+                    releaseAt: try store.nextRelease(after: after)?.milliseconds ?? 0,
+                    autoRenewalAt: try store.nextAttempt(after: after)?.milliseconds ?? 0)
+            })
     }
 
     /// How far the cuts have come at the instant of the call; on a call that is not stamped, whatever is due counts.

@@ -9,7 +9,7 @@ extension MeteringService {
         _ request: MeteringV1.RenameGroupRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.GroupReply> {
         let name = try OwnerText.checked(request.name, "name")
-        return try await changeGroup(request.groupID, request, call) { group in
+        return try await changeGroup(request.groupID, request, call) { group, _ in
             _ = try group.take(.renamed)
             group.name = name
         }
@@ -26,7 +26,7 @@ extension MeteringService {
         case .on, .restart: stopped = false
         case .off: stopped = true
         }
-        return try await changeGroup(request.groupID, request, call) { group in
+        return try await changeGroup(request.groupID, request, call) { group, _ in
             _ = try group.take(.used)
             if request.instanceID.isEmpty {
                 group.power.set(0..<group.instances, stopped: stopped)
@@ -37,10 +37,22 @@ extension MeteringService {
         }
     }
 
+    /// Switches auto-renewal of a subscription on or off, or changes what it buys.
+    /// - Throws: `GroupError.notSubscription`; `.renewalMonths` for a duration that is not sold.
+    package func setAutoRenewal(
+        _ request: MeteringV1.SetAutoRenewalRequest, _ call: CallContext
+    ) async throws -> Response<MeteringV1.GroupReply> {
+        let months = try AutoRenewal.checked(months: request.months)
+        return try await changeGroup(request.groupID, request, call) { group, effective in
+            let renewal = request.enabled ? AutoRenewal(months: months, after: effective) : nil
+            _ = try group.take(.autoRenewalSet(renewal))
+        }
+    }
+
     /// Changes a group in a way that no bill sees: load, decide, keep, answer.
     private func changeGroup(
         _ groupID: String, _ request: some WireMessage, _ call: CallContext,
-        _ change: @escaping @Sendable (inout InstanceGroup) throws -> Void
+        _ change: @escaping @Sendable (inout InstanceGroup, Timestamp) throws -> Void
     ) async throws -> Response<MeteringV1.GroupReply> {
         let account = try call.accountID()
         let instant = try call.checkedInstant()
@@ -50,7 +62,7 @@ extension MeteringService {
             var group = try store.group(id)
             var progress = try store.progress()
             let effective = try progress.admit(instant)
-            try change(&group)
+            try change(&group, effective)
             try store.update(group)
             try store.save(progress)
             return Response(MeteringV1.GroupReply(group), effectiveAt: effective)

@@ -4,7 +4,7 @@ package import RPC
 import Storage
 
 extension MeteringService {
-    /// Takes an active group for a saga, so that nothing else moves it and its account is not cut meanwhile. Undo gives it
+    /// Takes an active group for a saga, or for a renewal an expired one, so that nothing else moves it and its account is not cut meanwhile. Undo gives it
     /// back. The reply's instant is not before the account's last one.
     /// - Throws: `GroupError.locked` while another saga holds it; `AccountBusyError.cutDue` while a cut is under way.
     package func lockGroup(
@@ -23,7 +23,7 @@ extension MeteringService {
                 var progress = try store.progress()
                 let effective = try progress.admit(instant)
                 let wasHeld = group.state.lock != nil
-                _ = try group.take(.locked(by: saga, for: method))
+                _ = try group.take(.locked(by: saga, for: method, orExpired: request.orExpired))
                 if !wasHeld { try progress.lock() }
                 try store.update(group)
                 try store.save(progress)
@@ -45,10 +45,30 @@ extension MeteringService {
     package func switchGroup(
         _ request: MeteringV1.SwitchGroupRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.GroupReply> {
+        guard let subscription = try request.term?.subscription() else { throw GroupError.missing(field: "term") }
+        let (step, saga) = try request.step.required().checked()
+        return try await moveHeldGroup(
+            request.groupID, step, request, call, .switched(subscription, by: saga), at: subscription.current.start)
+    }
+
+    /// Adds a paid renewal: it waits for the end of the terms before it, or starts anew after they are over.
+    package func extendGroup(
+        _ request: MeteringV1.ExtendGroupRequest, _ call: CallContext
+    ) async throws -> Response<MeteringV1.GroupReply> {
         guard let term = try request.term?.checked() else { throw GroupError.missing(field: "term") }
         let (step, saga) = try request.step.required().checked()
         return try await moveHeldGroup(
-            request.groupID, step, request, call, .switched(term, by: saga), at: term.start)
+            request.groupID, step, request, call, .extended(term, by: saga), at: try call.checkedInstant())
+    }
+
+    /// Drops the last pending renewal.
+    package func dropRenewal(
+        _ request: MeteringV1.DropRenewalRequest, _ call: CallContext
+    ) async throws -> Response<MeteringV1.GroupReply> {
+        let order = try OrderID(request.orderID)
+        let (step, saga) = try request.step.required().checked()
+        return try await moveHeldGroup(
+            request.groupID, step, request, call, .renewalDropped(order, by: saga), at: try call.checkedInstant())
     }
 
     /// Ends a subscription at the instant of unsubscription.
@@ -82,15 +102,18 @@ extension MeteringService {
                 let change = try group.take(event)
                 progress.unlock()
                 try store.update(group)
+                try store.updatePending(group)
                 try store.apply(change, to: group, &progress)
                 try store.save(progress)
                 return Response(MeteringV1.GroupReply(group), effectiveAt: instant)
             }, undo: { _ in }, isPivot: true)
     }
 
-    /// Releases a pay-as-you-go group for its owner: it is billed to the end of the unit that is running. The pivot of its
-    /// saga.
-    /// - Throws: `GroupError.notPayAsYouGo` for a subscribed one; `.locked` while a saga holds it.
+    /// Releases a group. For its owner: a pay-as-you-go one is billed to the end of the unit that is running, an overdue or
+    /// expired one just goes. When due: one that is overdue or expired since the instant named, 15 days later. The pivot of
+    /// its saga.
+    /// - Throws: `GroupError.notPayAsYouGo` for a subscribed one; `.locked` while a saga holds it; `.notDue` when its state
+    ///   is not what the request says.
     package func releaseGroup(
         _ request: MeteringV1.ReleaseGroupRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.GroupReply> {
@@ -98,6 +121,7 @@ extension MeteringService {
         let instant = try call.checkedInstant()
         let id = try GroupID(request.groupID)
         let (step, _) = try request.step.required().checked()
+        let expected = try request.expected()
         return try await database.write(
             step: step, call, request,
             do: { transaction in
@@ -105,12 +129,41 @@ extension MeteringService {
                 var group = try store.group(id)
                 var progress = try store.progress()
                 let effective = try progress.admit(instant)
-                let change = try group.take(.released(at: effective))
+                let change =
+                    if let expected {
+                        try group.take(.releaseDue(expected.status, since: expected.since, now: effective))
+                    } else {
+                        try group.take(.released(at: effective))
+                    }
                 try store.update(group)
                 try store.apply(change, to: group, &progress)
                 try store.save(progress)
                 return Response(MeteringV1.GroupReply(group), effectiveAt: effective)
             }, undo: { _ in }, isPivot: true)
+    }
+
+    /// The account owes nothing from an instant on: its overdue groups are active again. Follows the pivot that ended the
+    /// debt.
+    package func resumeAccount(
+        _ request: MeteringV1.ResumeAccountRequest, _ call: CallContext
+    ) async throws -> Response<MeteringV1.ResumeAccountReply> {
+        let account = try call.accountID()
+        let at = try Timestamp(checked: request.at, "at")
+        let (step, _) = try request.step.required().checked()
+        return try await database.write(
+            step: step, call, request,
+            do: { transaction in
+                let groups = try AccountStore(transaction, account).resume(at: at)
+                return Response(MeteringV1.ResumeAccountReply(groupIDs: groups.map(\.text)), effectiveAt: at)
+            }, undo: { _ in }, isPivot: true)
+    }
+}
+
+extension MeteringV1.ReleaseGroupRequest {
+    /// What must still be true for a release when due; `nil` for the owner's.
+    fileprivate func expected() throws(GroupError) -> (status: GroupStatus, since: Timestamp)? {
+        if status == .unspecified, since == 0 { return nil }
+        return (try status.checked("status"), try Timestamp(checked: since, "since"))
     }
 }
 

@@ -27,23 +27,37 @@ extension MeteringV1.InstanceGroup {
         case .payAsYouGo(let unit, let anchor):
             billingUnit = CommonV1.BillingUnit(unit)
             self.anchor = anchor?.milliseconds ?? 0
-        case .subscription(let term):
-            termStart = term.start.milliseconds
-            termEnd = term.end.milliseconds
-            orderID = term.order.text
+        case .subscription(let subscription): fill(subscription)
         }
         switch group.state {
-        case .released(_, let at, let cause):
-            releasedAt = at.milliseconds
-            releaseCause = MeteringV1.ReleaseCause(cause)
-        case .creating, .active, .overdue, .expired: break
+        case .released(let release):
+            releasedAt = release.at.milliseconds
+            releaseCause = MeteringV1.ReleaseCause(release.cause)
+        case .overdue(_, _, let since): overdueAt = since.milliseconds
+        case .expired(let subscription, _): expiredAt = subscription.current.end.milliseconds
+        case .creating, .active: break
         }
+        releaseAt = group.state.releaseAt?.milliseconds ?? 0
+        renewalAttemptAt = group.state.attemptAt?.milliseconds ?? 0
         if withMembers {
             members = (0..<group.instances).map { index in
                 MeteringV1.Instance(
                     instanceID: group.instanceID(index), power: group.power.isStopped(index) ? .stopped : .running)
             }
         }
+    }
+
+    private mutating func fill(_ subscription: Subscription) {
+        termStart = subscription.current.start.milliseconds
+        termEnd = subscription.current.end.milliseconds
+        orderID = subscription.current.order.text
+        months = UInt32(subscription.current.months)
+        paidThrough = subscription.paidThrough.milliseconds
+        nominalStart = subscription.chain.start.milliseconds
+        nominalMonths = UInt32(subscription.chain.months)
+        autoRenewal = subscription.autoRenewal != nil
+        autoRenewalMonths = UInt32(subscription.renewalMonths)
+        pendingRenewals = subscription.pending.map { MeteringV1.Term($0) }
     }
 }
 
@@ -82,6 +96,8 @@ extension MeteringV1.ReleaseCause {
         case .owner: self = .owner
         case .creationFailed: self = .creationFailed
         case .unsubscribed: self = .unsubscribed
+        case .overdue: self = .overdue
+        case .expired: self = .expired
         }
     }
 }
@@ -125,12 +141,28 @@ extension CommonV1.BillingUnit {
 }
 
 extension MeteringV1.Term {
+    init(_ term: Term) {
+        self.init(
+            orderID: term.order.text, start: term.start.milliseconds, end: term.end.milliseconds,
+            months: UInt32(term.months))
+    }
+
     func checked() throws -> Term {
-        guard start > 0, start < end, end <= Timestamp.latest.milliseconds else {
+        guard start > 0, start < end, end <= Timestamp.latest.milliseconds, months > 0 else {
             throw GroupError.termMalformed(start: start, end: end)
         }
         return Term(
-            order: try OrderID(orderID), period: Period(Timestamp(milliseconds: start), Timestamp(milliseconds: end)))
+            order: try OrderID(orderID), period: Period(Timestamp(milliseconds: start), Timestamp(milliseconds: end)),
+            months: Int(months))
+    }
+
+    /// The subscription that begins with this term.
+    func subscription() throws -> Subscription {
+        let term = try checked()
+        let renewal: AutoRenewal? =
+            autoRenewal
+            ? AutoRenewal(months: try AutoRenewal.checked(months: autoRenewalMonths), after: term.start) : nil
+        return Subscription(term, autoRenewal: renewal)
     }
 }
 

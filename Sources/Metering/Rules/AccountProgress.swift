@@ -10,15 +10,19 @@ package struct AccountProgress: Hashable, Sendable {
     /// Groups that sagas hold. The account is not cut while there are any, since one of them may be about to fix an
     /// instant that is already over.
     package private(set) var locks: Int
+    /// The cut that found the account overdue; `nil` while it owes nothing. An overdue account is billed for nothing by
+    /// use, so it has no cuts (domain 2.7).
+    package private(set) var overdueAt: Timestamp?
 
     package init(
         clock: AccountClock = AccountClock(lastAt: nil), cutThrough: Timestamp? = nil, dueAt: Timestamp? = nil,
-        locks: Int = 0
+        locks: Int = 0, overdueAt: Timestamp? = nil
     ) {
         self.clock = clock
         self.cutThrough = cutThrough
         self.dueAt = dueAt
         self.locks = locks
+        self.overdueAt = overdueAt
     }
 
     /// The instant at which a call stamped `instant` takes effect.
@@ -49,6 +53,46 @@ package struct AccountProgress: Hashable, Sendable {
     package mutating func unlock() {
         precondition(locks > 0, "an account is unlocked more often than it was locked")
         locks -= 1
+    }
+
+    /// The cut at `hour` found the account overdue: what is billed by use stops there.
+    package mutating func stop(at hour: Timestamp) {
+        note(hour)
+        cutThrough = hour
+        dueAt = nil
+        overdueAt = hour
+    }
+
+    /// The account owes nothing from `instant` on. What is billed by use accrues again by `accrues(from:)`.
+    /// - Returns: whether it was overdue. One that was found overdue after `instant` stays so: the recovery is an old one.
+    package mutating func recover(at instant: Timestamp) -> Bool {
+        guard let since = overdueAt, since <= instant else { return false }
+        note(instant)
+        overdueAt = nil
+        return true
+    }
+
+    /// What costs money by use cannot be begun on an overdue account (domain 4.2).
+    package func requireNotOverdue() throws(AccountOverdueError) {
+        if let overdueAt { throw .overdue(since: overdueAt) }
+    }
+}
+
+/// Why an account cannot buy anything just now.
+package enum AccountOverdueError: BillingError, Hashable {
+    case overdue(since: Timestamp)
+
+    package var status: Status { .failedPrecondition }
+    package var reason: String { "account.overdue" }
+    package var message: String {
+        switch self {
+        case .overdue(let since): "The account is overdue since \(since). Top up what is outstanding first."
+        }
+    }
+    package var value: String {
+        switch self {
+        case .overdue(let since): since.description
+        }
     }
 }
 

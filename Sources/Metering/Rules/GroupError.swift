@@ -8,6 +8,12 @@ package enum GroupError: BillingError, Hashable {
     /// The group is in another state; what is asked needs an active one.
     case notActive(GroupID, GroupStatus)
     case notCreating(GroupID, GroupStatus)
+    /// The account owes money; describing, renaming and releasing is all that can be done to the group.
+    case overdue(GroupID, since: Timestamp)
+    /// The term is over; renewing, describing, renaming and releasing is all that can be done to the group.
+    case expired(GroupID, since: Timestamp)
+    /// A release of an overdue or expired group that is not, or not since then, or not for 15 days.
+    case notDue(GroupID, GroupStatus, since: Timestamp)
     /// A saga holds the group; redo the whole operation when it is done.
     case locked(GroupID)
     /// A step of a saga that does not hold the group's lock.
@@ -19,6 +25,12 @@ package enum GroupError: BillingError, Hashable {
     /// An instant before the end of what the account was billed for already.
     case billedBeyond(GroupID, Timestamp, through: Timestamp)
     case termRuns(GroupID, until: Timestamp)
+    /// A renewal's term that neither follows the last paid one nor starts anew after it.
+    case termUnconnected(GroupID, start: Timestamp, end: Timestamp)
+    /// Renewals are cancelled from the last one on.
+    case notLastRenewal(GroupID, OrderID)
+    /// A duration that is not sold.
+    case renewalMonths(UInt32)
     case instanceCount(UInt32)
     case instanceNotFound(String)
     case instanceNotRunning(String)
@@ -38,10 +50,12 @@ package enum GroupError: BillingError, Hashable {
         case .notFound, .instanceNotFound: .notFound
         case .alreadyExists: .alreadyExists
         case .notActive, .notCreating, .notHeld, .notPayAsYouGo, .notSubscription, .beforeBeginning, .billedBeyond,
-            .termRuns, .instanceNotRunning, .reportTooOld, .reportAhead:
+            .termRuns, .instanceNotRunning, .reportTooOld, .reportAhead, .overdue, .expired, .notDue, .termUnconnected,
+            .notLastRenewal:
             .failedPrecondition
         case .locked: .aborted
-        case .instanceCount, .textTooLong, .unexpected, .missing, .termMalformed, .instantOutOfRange: .invalidArgument
+        case .instanceCount, .textTooLong, .unexpected, .missing, .termMalformed, .instantOutOfRange, .renewalMonths:
+            .invalidArgument
         }
     }
 
@@ -51,6 +65,9 @@ package enum GroupError: BillingError, Hashable {
         case .alreadyExists: "group.already_exists"
         case .notActive: "group.not_active"
         case .notCreating: "group.not_creating"
+        case .overdue: "group.overdue"
+        case .expired: "group.expired"
+        case .notDue: "group.not_due"
         case .locked: "group.locked"
         case .notHeld: "group.not_held"
         case .notPayAsYouGo: "group.not_pay_as_you_go"
@@ -58,6 +75,9 @@ package enum GroupError: BillingError, Hashable {
         case .beforeBeginning: "group.before_beginning"
         case .billedBeyond: "group.billed_beyond"
         case .termRuns: "group.term_runs"
+        case .termUnconnected: "group.term_unconnected"
+        case .notLastRenewal: "group.not_last_renewal"
+        case .renewalMonths: "group.renewal_months"
         case .instanceCount: "group.instance_count"
         case .instanceNotFound: "instance.not_found"
         case .instanceNotRunning: "instance.not_running"
@@ -78,6 +98,11 @@ package enum GroupError: BillingError, Hashable {
         case .notActive(let id, let status): "The group '\(id)' is \(status); this needs an active group."
         case .notCreating(let id, let status):
             "The group '\(id)' is \(status); a creation is reported once, while the group is creating."
+        case .overdue(let id, let since):
+            "The group '\(id)' is overdue since \(since); pay what the account owes, or release the group."
+        case .expired(let id, let since): "The term of the group '\(id)' ended \(since); renew it first."
+        case .notDue(let id, let status, let since):
+            "The group '\(id)' is not \(status) since \(since) for 15 days, so it is not released."
         case .locked(let id): "Another operation holds the group '\(id)'; try again when it is done."
         case .notHeld(let id, let saga): "The operation '\(saga)' does not hold the group '\(id)'."
         case .notPayAsYouGo(let id):
@@ -87,6 +112,11 @@ package enum GroupError: BillingError, Hashable {
         case .billedBeyond(let id, let at, let through):
             "The group '\(id)' was billed through \(through) already, after \(at)."
         case .termRuns(let id, let end): "The term of the group '\(id)' runs until \(end)."
+        case .termUnconnected(let id, let start, let end):
+            "A term from \(start) to \(end) neither follows the last paid term of the group '\(id)' nor starts anew."
+        case .notLastRenewal(let id, let order):
+            "The order '\(order)' did not pay for the last pending renewal of the group '\(id)'; cancel the last one first."
+        case .renewalMonths(let months): "A term has 1, 2, 3, 6 or 12 months, not \(months)."
         case .instanceCount(let count): "A group has 1 to 100 instances, not \(count)."
         case .instanceNotFound(let id): "There is no instance '\(id)' in this group."
         case .instanceNotRunning(let id):
@@ -99,21 +129,25 @@ package enum GroupError: BillingError, Hashable {
         case .textTooLong(let field, let bytes): "The \(field) has \(bytes) bytes; at most 128 are kept."
         case .unexpected(let field, _): "The field \(field) only goes with a group that an order pays for."
         case .missing(let field): "The field \(field) is missing."
-        case .termMalformed: "A term starts at an instant and ends at a later one."
+        case .termMalformed: "A term starts at an instant, ends at a later one and has at least one month."
         case .instantOutOfRange(let field, _): "The instant \(field) is not between the years 1970 and 9999."
         }
     }
 
     package var field: String {
         switch self {
-        case .notFound, .alreadyExists, .notActive, .notCreating, .locked, .notPayAsYouGo, .notSubscription: "group_id"
+        case .notFound, .alreadyExists, .notActive, .notCreating, .locked, .notPayAsYouGo, .notSubscription, .overdue,
+            .expired, .notDue:
+            "group_id"
+        case .notLastRenewal: "order_id"
+        case .renewalMonths: "months"
         case .instanceCount: "instances"
         case .instanceNotFound, .instanceNotRunning: "instance_id"
         case .reportTooOld, .reportAhead: "at"
         case .textTooLong(let field, _), .unexpected(let field, _), .missing(let field),
             .instantOutOfRange(let field, _):
             field
-        case .termMalformed: "term"
+        case .termMalformed, .termUnconnected: "term"
         case .notHeld, .beforeBeginning, .billedBeyond, .termRuns: ""
         }
     }
@@ -123,8 +157,12 @@ package enum GroupError: BillingError, Hashable {
         case .notFound(let id), .alreadyExists(let id), .locked(let id), .notPayAsYouGo(let id),
             .notSubscription(let id):
             id.text
-        case .notActive(let id, _), .notCreating(let id, _): id.text
-        case .instanceCount(let count): String(count)
+        case .notActive(let id, _), .notCreating(let id, _), .overdue(let id, _), .expired(let id, _),
+            .notDue(let id, _, _):
+            id.text
+        case .notLastRenewal(_, let order): order.text
+        case .termUnconnected(_, let start, let end): "\(start) to \(end)"
+        case .instanceCount(let count), .renewalMonths(let count): String(count)
         case .instanceNotFound(let id), .instanceNotRunning(let id): id
         case .reportTooOld(let at, _), .reportAhead(let at, _), .beforeBeginning(_, let at),
             .billedBeyond(_, let at, _):

@@ -5,17 +5,31 @@ package enum GroupEvent: Hashable, Sendable {
     /// The phones came up. `unit` is the billing unit in force at that instant, `nil` if it is the one known already.
     case creationReported(at: Timestamp, unit: BillingUnit?)
     case creationFailed(at: Timestamp)
-    /// A saga that makes sense for one billing method takes the group for itself.
-    case locked(by: SagaID, for: BillingMethod)
+    /// A saga that makes sense for one billing method takes the group for itself, `orExpired` if its term may be over.
+    case locked(by: SagaID, for: BillingMethod, orExpired: Bool)
     case unlocked(by: SagaID)
     /// A switch was paid: the subscription starts at the instant of payment. Unlocks.
-    case switched(Term, by: SagaID)
+    case switched(Subscription, by: SagaID)
     /// Unlocks.
     case unsubscribed(at: Timestamp, by: SagaID)
+    /// A renewal was paid. Unlocks.
+    case extended(Term, by: SagaID)
+    /// The last pending renewal was refunded. Unlocks.
+    case renewalDropped(OrderID, by: SagaID)
     /// Released by the owner.
     case released(at: Timestamp)
+    /// The clock has come to the end of the 15 days that began at `since` with the group in that status.
+    case releaseDue(GroupStatus, since: Timestamp, now: Timestamp)
     /// The clock has come to `at`.
     case termEnded(at: Timestamp)
+    /// The account was found overdue by the cut at that hour.
+    case foundOverdue(at: Timestamp)
+    /// The account owes nothing any more.
+    case resumed(at: Timestamp)
+    /// `nil` switches it off.
+    case autoRenewalSet(AutoRenewal?)
+    /// The attempt of auto-renewal of that instant failed.
+    case attemptFailed(at: Timestamp)
     case renamed
     /// Phones are turned on or off, restarted or connected to.
     case used
@@ -24,7 +38,7 @@ package enum GroupEvent: Hashable, Sendable {
 /// Moves a group through its life. An event is taken or refused; taking one may change the timeline.
 package struct GroupStateMachine: Hashable, Sendable {
     package let group: GroupID
-    package private(set) var state: GroupState
+    package internal(set) var state: GroupState
 
     package init(_ group: GroupID, _ state: GroupState) {
         self.group = group
@@ -39,7 +53,7 @@ package struct GroupStateMachine: Hashable, Sendable {
         let machine = GroupStateMachine(group, .creating(billing))
         switch billing {
         case .payAsYouGo: return (machine, nil)
-        case .subscription(let term): return (machine, .begin(.subscription(term)))
+        case .subscription(let subscription): return (machine, .begin(.subscription(subscription.current)))
         }
     }
 
@@ -49,12 +63,19 @@ package struct GroupStateMachine: Hashable, Sendable {
         switch event {
         case .creationReported(let at, let unit): try creationReported(at, unit)
         case .creationFailed(let at): try creationFailed(at)
-        case .locked(let saga, let method): try locked(saga, method)
+        case .locked(let saga, let method, let orExpired): try locked(saga, method, orExpired)
         case .unlocked(let saga): unlocked(saga)
-        case .switched(let term, let saga): try switched(term, saga)
+        case .switched(let subscription, let saga): try switched(subscription, saga)
         case .unsubscribed(let at, let saga): try unsubscribed(at, saga)
+        case .extended(let term, let saga): try extended(term, saga)
+        case .renewalDropped(let order, let saga): try renewalDropped(order, saga)
         case .released(let at): try released(at)
+        case .releaseDue(let status, let since, let now): try releaseDue(status, since, now)
         case .termEnded(let at): try termEnded(at)
+        case .foundOverdue(let at): try foundOverdue(at)
+        case .resumed(let at): try resumed(at)
+        case .autoRenewalSet(let renewal): try autoRenewalSet(renewal)
+        case .attemptFailed(let at): try attemptFailed(at)
         case .renamed: try renamed()
         case .used: try used()
         }
@@ -68,8 +89,8 @@ package struct GroupStateMachine: Hashable, Sendable {
             let pinned = unit ?? known
             state = .active(.payAsYouGo(pinned, anchor: at), lock: nil)
             return .begin(.payAsYouGo(pinned, from: at))
-        case .creating(.subscription(let term)):
-            state = .active(.subscription(term), lock: nil)
+        case .creating(.subscription(let subscription)):
+            state = .active(.subscription(subscription), lock: nil)
             return nil
         case .active, .overdue, .expired, .released: throw .notCreating(group, state.status)
         }
@@ -78,16 +99,25 @@ package struct GroupStateMachine: Hashable, Sendable {
     private mutating func creationFailed(_ at: Timestamp) throws(GroupError) -> TimelineChange? {
         switch state {
         case .creating(let billing):
-            state = .released(billing, at: at, .creationFailed)
+            state = .released(Release(billing, at: at, .creationFailed))
             switch billing {
             case .payAsYouGo: return nil
-            case .subscription(let term): return .end(at: max(term.start, min(at, term.end)))
+            case .subscription(let subscription):
+                return .end(at: max(subscription.current.start, min(at, subscription.current.end)))
             }
         case .active, .overdue, .expired, .released: throw .notCreating(group, state.status)
         }
     }
 
-    private mutating func locked(_ saga: SagaID, _ method: BillingMethod) throws(GroupError) -> TimelineChange? {
+    private mutating func locked(
+        _ saga: SagaID, _ method: BillingMethod, _ orExpired: Bool
+    ) throws(GroupError) -> TimelineChange? {
+        if orExpired, case .expired(let subscription, let lock) = state {
+            guard lock == nil || lock == saga else { throw .locked(group) }
+            try require(method, .subscription(subscription))
+            state = .expired(subscription, lock: saga)
+            return nil
+        }
         let (billing, lock) = try active()
         guard lock == nil || lock == saga else { throw .locked(group) }
         try require(method, billing)
@@ -99,45 +129,84 @@ package struct GroupStateMachine: Hashable, Sendable {
     private mutating func unlocked(_ saga: SagaID) -> TimelineChange? {
         switch state {
         case .active(let billing, let lock) where lock == saga: state = .active(billing, lock: nil)
+        case .expired(let subscription, let lock) where lock == saga: state = .expired(subscription, lock: nil)
         case .active, .creating, .overdue, .expired, .released: break
         }
         return nil
     }
 
-    private mutating func switched(_ term: Term, _ saga: SagaID) throws(GroupError) -> TimelineChange? {
+    private mutating func switched(
+        _ subscription: Subscription, _ saga: SagaID
+    ) throws(GroupError) -> TimelineChange? {
         let (billing, lock) = try active()
         guard lock == saga else { throw .notHeld(group, by: saga) }
         guard case .payAsYouGo(_, let anchor) = billing else { throw .notPayAsYouGo(group) }
-        guard let anchor, anchor <= term.start else { throw .beforeBeginning(group, term.start) }
-        state = .active(.subscription(term), lock: nil)
-        return .succeed(.subscription(term))
-    }
-
-    private mutating func unsubscribed(_ at: Timestamp, _ saga: SagaID) throws(GroupError) -> TimelineChange? {
-        let (billing, lock) = try active()
-        guard lock == saga else { throw .notHeld(group, by: saga) }
-        guard case .subscription(let term) = billing else { throw .notSubscription(group) }
-        guard term.start <= at else { throw .beforeBeginning(group, at) }
-        state = .released(billing, at: at, .unsubscribed)
-        return .end(at: min(at, term.end))
+        let start = subscription.current.start
+        guard let anchor, anchor <= start else { throw .beforeBeginning(group, start) }
+        state = .active(.subscription(subscription), lock: nil)
+        return .succeed(.subscription(subscription.current))
     }
 
     private mutating func released(_ at: Timestamp) throws(GroupError) -> TimelineChange? {
+        switch state {
+        case .overdue(let unit, let anchor, let since):
+            guard since <= at else { throw .beforeBeginning(group, at) }
+            state = .released(Release(.payAsYouGo(unit, anchor: anchor), at: at, .owner, stoppedAt: since))
+            return nil
+        case .expired(let subscription, let lock):
+            guard lock == nil else { throw .locked(group) }
+            guard subscription.current.end <= at else { throw .beforeBeginning(group, at) }
+            state = .released(Release(.subscription(subscription), at: at, .owner))
+            return nil
+        case .creating, .active, .released: break
+        }
         let (billing, lock) = try active()
         guard case .payAsYouGo(let unit, let anchor) = billing else { throw .notPayAsYouGo(group) }
         guard lock == nil else { throw .locked(group) }
         guard let anchor, anchor <= at else { throw .beforeBeginning(group, at) }
-        state = .released(billing, at: at, .owner)
+        state = .released(Release(billing, at: at, .owner))
         return .end(at: unit.end(anchor: anchor, released: at))
     }
 
-    private mutating func termEnded(_ at: Timestamp) throws(GroupError) -> TimelineChange? {
-        let (billing, lock) = try active()
-        guard case .subscription(let term) = billing else { throw .notSubscription(group) }
-        guard lock == nil else { throw .locked(group) }
-        guard term.end <= at else { throw .termRuns(group, until: term.end) }
-        state = .expired(term)
+    /// The group goes exactly when its 15 days are over, however late that is found.
+    private mutating func releaseDue(
+        _ status: GroupStatus, _ since: Timestamp, _ now: Timestamp
+    ) throws(GroupError) -> TimelineChange? {
+        guard state.status == status, let due = state.releaseAt, due <= now,
+            due == since.adding(milliseconds: InstanceGroup.graceMilliseconds)
+        else { throw .notDue(group, status, since: since) }
+        guard state.lock == nil else { throw .locked(group) }
+        let overdueSince: Timestamp? = if case .overdue(_, _, let since) = state { since } else { nil }
+        let cause: ReleaseCause = overdueSince == nil ? .expired : .overdue
+        state = .released(Release(state.billing, at: due, cause, stoppedAt: overdueSince))
         return nil
+    }
+
+    /// Use stops at the hour of the cut. What began while the cut was under way is not used at all; the tail of a released
+    /// group ends there too (domain 2.7).
+    private mutating func foundOverdue(_ hour: Timestamp) throws(GroupError) -> TimelineChange? {
+        switch state {
+        case .active(.payAsYouGo(let unit, let anchor?), let lock):
+            guard lock == nil else { throw .locked(group) }
+            state = .overdue(unit, anchor: anchor, since: hour)
+            return .end(at: max(anchor, hour))
+        case .released(var release):
+            guard case .payAsYouGo(let unit, let anchor?) = release.billing, release.stoppedAt == nil,
+                unit.end(anchor: anchor, released: release.at) > hour
+            else { return nil }
+            release.stoppedAt = hour
+            state = .released(release)
+            return .end(at: max(anchor, hour))
+        case .creating, .active, .overdue, .expired: return nil
+        }
+    }
+
+    /// A new unit starts at the recovery; what was left of the old one is waived (domain 4.3).
+    private mutating func resumed(_ at: Timestamp) throws(GroupError) -> TimelineChange? {
+        guard case .overdue(let unit, let anchor, let since) = state else { return nil }
+        guard since <= at, anchor <= at else { throw .beforeBeginning(group, at) }
+        state = .active(.payAsYouGo(unit, anchor: at), lock: nil)
+        return .begin(.payAsYouGo(unit, from: at))
     }
 
     private func renamed() throws(GroupError) -> TimelineChange? {
@@ -152,10 +221,12 @@ package struct GroupStateMachine: Hashable, Sendable {
         return nil
     }
 
-    private func active() throws(GroupError) -> (GroupBilling, lock: SagaID?) {
+    func active() throws(GroupError) -> (GroupBilling, lock: SagaID?) {
         switch state {
         case .active(let billing, let lock): return (billing, lock)
-        case .creating, .overdue, .expired, .released: throw .notActive(group, state.status)
+        case .overdue(_, _, let since): throw .overdue(group, since: since)
+        case .expired(let subscription, _): throw .expired(group, since: subscription.current.end)
+        case .creating, .released: throw .notActive(group, state.status)
         }
     }
 

@@ -34,6 +34,9 @@ package struct InstanceGroup: Hashable, Sendable {
         self.switchedAt = switchedAt
     }
 
+    /// How long a group is kept while it is overdue or expired (domain 4.4, 5.4).
+    package static let graceMilliseconds: Int64 = 15 * .millisecondsPerDay
+
     package var id: GroupID { life.group }
     package var state: GroupState { life.state }
 
@@ -42,8 +45,10 @@ package struct InstanceGroup: Hashable, Sendable {
         let change = try life.take(event)
         switch event {
         case .creationReported(let at, _): createdAt = at
-        case .switched(let term, _): switchedAt = term.start
-        case .creationFailed, .locked, .unlocked, .unsubscribed, .released, .termEnded, .renamed, .used: break
+        case .switched(let subscription, _): switchedAt = subscription.current.start
+        case .creationFailed, .locked, .unlocked, .unsubscribed, .extended, .renewalDropped, .released, .releaseDue,
+            .termEnded, .foundOverdue, .resumed, .autoRenewalSet, .attemptFailed, .renamed, .used:
+            break
         }
         return change
     }

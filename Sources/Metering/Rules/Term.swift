@@ -1,13 +1,15 @@
 package import BillingCore
 
-/// The subscription that a paid order bought: `[start, end)`, from the instant of payment (domain 5.2).
+/// A term that a paid order bought: `[start, end)` (domain 5.2).
 package struct Term: Hashable, Sendable {
     package let order: OrderID
     package let period: Period
+    package let months: Int
 
-    package init(order: OrderID, period: Period) {
+    package init(order: OrderID, period: Period, months: Int) {
         self.order = order
         self.period = period
+        self.months = months
     }
 
     package var start: Timestamp { period.start }

@@ -6,7 +6,7 @@ package struct AccountStore {
     let transaction: any Transaction
     let account: AccountID
     /// What every key starts with.
-    private let key: [SQLValue]
+    let key: [SQLValue]
 
     package init(_ transaction: any Transaction, _ account: AccountID) {
         self.transaction = transaction
@@ -17,11 +17,14 @@ package struct AccountStore {
     /// How far the account has come; from nothing if it was never here.
     package func progress() throws -> AccountProgress {
         try transaction.all(
-            "SELECT last_at, cut_through, due_at, locks FROM account_progress WHERE partition = ? AND account = ?", key
+            """
+            SELECT last_at, cut_through, due_at, locks, overdue_at FROM account_progress
+            WHERE partition = ? AND account = ?
+            """, key
         ) { row in
             AccountProgress(
                 clock: AccountClock(lastAt: row.timestamp(0)), cutThrough: row.optionalTimestamp(1),
-                dueAt: row.optionalTimestamp(2), locks: row.int(3))
+                dueAt: row.optionalTimestamp(2), locks: row.int(3), overdueAt: row.optionalTimestamp(4))
         }.first ?? AccountProgress()
     }
 
@@ -30,13 +33,16 @@ package struct AccountStore {
         guard let lastAt = progress.clock.lastAt else { preconditionFailure("keeping the progress of nothing") }
         try transaction.execute(
             """
-            INSERT INTO account_progress (partition, account, last_at, cut_through, due_at, locks)
-            VALUES (?, ?, ?, ?, ?, ?)
+            INSERT INTO account_progress (partition, account, last_at, cut_through, due_at, locks, overdue_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (partition, account) DO UPDATE SET
                 last_at = excluded.last_at, cut_through = excluded.cut_through, due_at = excluded.due_at,
-                locks = excluded.locks
+                locks = excluded.locks, overdue_at = excluded.overdue_at
             """,
-            key + [.at(lastAt), .at(progress.cutThrough), .at(progress.dueAt), .integer(progress.locks)])
+            key + [
+                .at(lastAt), .at(progress.cutThrough), .at(progress.dueAt), .integer(progress.locks),
+                .at(progress.overdueAt),
+            ])
     }
 
     /// - Throws: `GroupError.notFound` for a group that is not this account's.
@@ -46,11 +52,30 @@ package struct AccountStore {
     }
 
     package func find(_ id: GroupID) throws -> InstanceGroup? {
+        try groups(where: "group_id = ?", [.text(id.text)]).first
+    }
+
+    /// The account's groups for which `condition` holds, in the order of their ids unless `order` says otherwise.
+    func groups(
+        where condition: String, _ arguments: [SQLValue] = [], order: String = "ORDER BY group_id"
+    ) throws -> [InstanceGroup] {
         try transaction.all(
             """
-            SELECT \(GroupRow.columns) FROM instance_group WHERE partition = ? AND account = ? AND group_id = ?
+            SELECT \(GroupRow.columns) FROM instance_group WHERE partition = ? AND account = ? AND \(condition) \(order)
+            """, key + arguments
+        ) { try GroupRow.group($0, account, pending: pendingRenewals) }
+    }
+
+    private func pendingRenewals(of id: GroupID) throws -> [Term] {
+        try transaction.all(
+            """
+            SELECT order_id, starts_at, ends_at, months FROM pending_renewal
+            WHERE partition = ? AND account = ? AND group_id = ? ORDER BY starts_at
             """, key + [.text(id.text)]
-        ) { try GroupRow.group($0, account) }.first
+        ) { row in
+            Term(
+                order: try OrderID(row.text(0)), period: Period(row.timestamp(1), row.timestamp(2)), months: row.int(3))
+        }
     }
 
     /// Keeps a new group.
@@ -58,13 +83,7 @@ package struct AccountStore {
     package func insert(_ group: InstanceGroup) throws {
         guard try find(group.id) == nil else { throw GroupError.alreadyExists(group.id) }
         try transaction.execute(
-            """
-            INSERT INTO instance_group (
-                name, stopped, status, method, created_at, switched_at, released_at, release_cause, unit, anchor,
-                order_id, term_start, term_end, locked_by, partition, account, group_id, specification, region, network,
-                instances, requested_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """,
+            GroupRow.insertion,
             GroupRow.changing(group) + key + [
                 .text(group.id.text), .text(group.specification), .text(group.region), .text(group.network),
                 .integer(group.instances), .at(group.requestedAt),
@@ -73,13 +92,22 @@ package struct AccountStore {
 
     /// Keeps what can change about a group.
     package func update(_ group: InstanceGroup) throws {
+        try transaction.execute(GroupRow.replacement, GroupRow.changing(group) + key + [.text(group.id.text)])
+    }
+
+    /// Keeps the group's pending renewals, after an event that can change them.
+    package func updatePending(_ group: InstanceGroup) throws {
+        let id = key + [.text(group.id.text)]
         try transaction.execute(
-            """
-            UPDATE instance_group SET
-                name = ?, stopped = ?, status = ?, method = ?, created_at = ?, switched_at = ?, released_at = ?,
-                release_cause = ?, unit = ?, anchor = ?, order_id = ?, term_start = ?, term_end = ?, locked_by = ?
-            WHERE partition = ? AND account = ? AND group_id = ?
-            """, GroupRow.changing(group) + key + [.text(group.id.text)])
+            "DELETE FROM pending_renewal WHERE partition = ? AND account = ? AND group_id = ?", id)
+        guard case .subscription(let subscription) = group.state.billing else { return }
+        for term in subscription.pending {
+            try transaction.execute(
+                """
+                INSERT INTO pending_renewal (partition, account, group_id, starts_at, ends_at, order_id, months)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                """, id + [.at(term.start), .at(term.end), .text(term.order.text), .integer(term.months)])
+        }
     }
 
     /// Keeps what an event did to a group's timeline, and when the account is due because of it.

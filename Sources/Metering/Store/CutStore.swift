@@ -101,9 +101,11 @@ package struct CutStore {
             createdAt: row.timestamp(5), unit: unit, anchor: row.timestamp(7), end: row.optionalTimestamp(8))
     }
 
-    /// Moves the cursors of a batch that was posted. An account that another cut has moved already is left alone.
+    /// Moves the cursors of a batch that was posted, and stops the accounts that it found overdue. An account that another
+    /// cut has moved already is left alone.
+    /// - Parameter overdue: the accounts that owe money after the cut.
     /// - Returns: how many accounts it moved.
-    package func commit(_ batch: CutBatch) throws -> Int {
+    package func commit(_ batch: CutBatch, overdue: Set<AccountID> = []) throws -> Int {
         let next = batch.hour.adding(milliseconds: .millisecondsPerHour)
         var moved = 0
         for account in batch.accounts {
@@ -115,6 +117,10 @@ package struct CutStore {
                     DELETE FROM accrual
                     WHERE partition = ? AND account = ? AND group_id = ? AND anchor = ? AND ends_at <= ?
                     """, key + [.text(segment.group.text), .at(segment.anchor), .at(batch.hour)])
+            }
+            if overdue.contains(account.account) {
+                moved += try AccountStore(transaction, account.account).stop(cutAt: batch.hour) ? 1 : 0
+                continue
             }
             var due = account.plan.nextDue
             // Something may have begun since the plan was made; it is due in the next hour at the earliest.
@@ -152,6 +158,18 @@ package struct CutStore {
     package func nextExpiry(after: Timestamp) throws -> Timestamp? {
         try next(
             "SELECT MIN(term_end) FROM instance_group WHERE status = 2 AND term_end IS NOT NULL AND term_end", after)
+    }
+
+    /// The earliest instant after `after` at which a group is released that is overdue or expired; what is late already is
+    /// due at the next top of the hour.
+    package func nextRelease(after: Timestamp) throws -> Timestamp? {
+        try next("SELECT MIN(release_at) FROM instance_group WHERE release_at IS NOT NULL AND release_at", after)
+    }
+
+    /// The earliest instant after `after` at which auto-renewal is attempted; what is late already is due at the next top
+    /// of the hour.
+    package func nextAttempt(after: Timestamp) throws -> Timestamp? {
+        try next("SELECT MIN(attempt_at) FROM instance_group WHERE attempt_at IS NOT NULL AND attempt_at", after)
     }
 
     private func next(_ query: String, _ after: Timestamp) throws -> Timestamp? {
@@ -193,5 +211,32 @@ package struct CutStore {
             ORDER BY term_end, partition, account, group_id LIMIT ?
             """, .at(through), .integer(limit)
         ) { (try AccountID($0.text(0)), try GroupID($0.text(1))) }
+    }
+
+    package enum Due: Hashable, Sendable {
+        case release
+        case autoRenewal
+
+        /// The instants of the table's groups; a name of ours, never of a caller.
+        fileprivate var column: String {
+            switch self {
+            case .release: "release_at"
+            case .autoRenewal: "attempt_at"
+            }
+        }
+    }
+
+    /// The groups that no saga holds and that are due at or before `through`, earliest first.
+    package func dueGroups(
+        _ due: Due, through: Timestamp, limit: Int
+    ) throws -> [(group: InstanceGroup, at: Timestamp)] {
+        let found = try transaction.all(
+            """
+            SELECT account, group_id, \(due.column) FROM instance_group
+            WHERE \(due.column) IS NOT NULL AND \(due.column) <= ? AND locked_by IS NULL
+            ORDER BY \(due.column), partition, account, group_id LIMIT ?
+            """, .at(through), .integer(limit)
+        ) { (account: try AccountID($0.text(0)), group: try GroupID($0.text(1)), at: $0.timestamp(2)) }
+        return try found.map { (try AccountStore(transaction, $0.account).group($0.group), $0.at) }
     }
 }

@@ -20,8 +20,8 @@ package struct GroupList: Hashable, Sendable {
 extension AccountStore {
     /// A page of the account's groups in the order of their request, and where the next one starts; `nil` after the last.
     package func groups(_ list: GroupList) throws -> ([InstanceGroup], next: PageCursor?) {
-        var conditions = ["partition = ?", "account = ?"]
-        var arguments: [SQLValue] = [.integer(Partition.of(account.text)), .text(account.text)]
+        var conditions = ["TRUE"]
+        var arguments: [SQLValue] = []
         if list.after != .start {
             conditions.append("requested_at >= ? AND (requested_at > ? OR group_id > ?)")
             arguments += [.at(list.after.instant), .at(list.after.instant), .text(list.after.id)]
@@ -39,12 +39,9 @@ extension AccountStore {
         if !statuses.isEmpty { conditions.append("status IN (\(statuses.joined(separator: ", ")))") }
         let methods = Set(list.methods.map(\.rawValue)).sorted().map(String.init)
         if !methods.isEmpty { conditions.append("method IN (\(methods.joined(separator: ", ")))") }
-        let found = try transaction.all(
-            """
-            SELECT \(GroupRow.columns) FROM instance_group WHERE \(conditions.joined(separator: " AND "))
-            ORDER BY requested_at, group_id LIMIT ?
-            """, arguments + [.integer(list.limit + 1)]
-        ) { try GroupRow.group($0, account) }
+        let found = try groups(
+            where: conditions.joined(separator: " AND "), arguments + [.integer(list.limit + 1)],
+            order: "ORDER BY requested_at, group_id LIMIT ?")
         guard found.count > list.limit else { return (found, nil) }
         let page = Array(found.prefix(list.limit))
         return (page, page.last.map { PageCursor(instant: $0.requestedAt, id: $0.id.text) })

@@ -5,6 +5,12 @@ package import Storage
 package struct KeptTimeline: Hashable, Sendable {
     package let group: InstanceGroup
     package let timeline: Timeline
+
+    /// What should be on bills by and by: the timeline, and the paid renewals that have not begun.
+    package var billed: [Segment] {
+        guard case .subscription(let subscription) = group.state.billing else { return timeline.segments }
+        return timeline.segments + subscription.pending.map(Segment.subscription)
+    }
 }
 
 /// What `billing audit` reads.
@@ -39,11 +45,8 @@ package struct TimelineStore {
             segments[id, default: []].append(try segment(row, id))
             return true
         }
-        return try transaction.all(
-            "SELECT \(GroupRow.columns) FROM instance_group WHERE partition = ? AND account = ? ORDER BY group_id", key
-        ) { row in
-            let group = try GroupRow.group(row, account)
-            return KeptTimeline(group: group, timeline: Timeline(segments[group.id] ?? []))
+        return try AccountStore(transaction, account).groups(where: "TRUE").map { group in
+            KeptTimeline(group: group, timeline: Timeline(segments[group.id] ?? []))
         }
     }
 
@@ -52,6 +55,14 @@ package struct TimelineStore {
         if let order = row.optionalText(4) { return Segment(.subscription(try OrderID(order)), start: start, end: end) }
         guard let unit = BillingUnit(rawValue: row.integer(3)) else { throw GroupRowError.inconsistent(id) }
         return Segment(.payAsYouGo(unit), start: start, end: end)
+    }
+
+    /// When an account was overdue, in order.
+    package func overdueIntervals(of account: AccountID) throws -> [OverdueInterval] {
+        try transaction.all(
+            "SELECT starts_at, ends_at FROM overdue_interval WHERE partition = ? AND account = ? ORDER BY starts_at",
+            [.integer(Partition.of(account.text)), .text(account.text)]
+        ) { OverdueInterval(start: $0.timestamp(0), end: $0.optionalTimestamp(1)) }
     }
 
     /// The groups of an account that still have something to bill, as the cut sees them.
