@@ -10,13 +10,7 @@ public struct Identifier<Kind: IdentifierKind>: Hashable, Comparable, Sendable, 
 
     /// - Throws: `IdentifierError.malformed` naming the text and the expected prefix.
     public init(_ text: String) throws(IdentifierError) {
-        let bytes = text.utf8
-        guard bytes.count > Kind.prefix.utf8.count, bytes.count <= 64, text.hasPrefix(Kind.prefix),
-            bytes.allSatisfy({ byte in
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
-            })
-        else { throw .malformed(text, prefix: Kind.prefix) }
+        guard IdentifierForm.matches(text, prefix: Kind.prefix) else { throw .malformed(text, prefix: Kind.prefix) }
         self.text = text
     }
 
@@ -25,6 +19,18 @@ public struct Identifier<Kind: IdentifierKind>: Hashable, Comparable, Sendable, 
 
     public var description: String { text }
     public static func < (left: Self, right: Self) -> Bool { left.text < right.text }
+}
+
+/// How ids are written.
+enum IdentifierForm {
+    static func matches(_ text: String, prefix: String) -> Bool {
+        let bytes = text.utf8
+        return bytes.count > prefix.utf8.count && bytes.count <= 64 && text.hasPrefix(prefix)
+            && bytes.allSatisfy { byte in
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
+            }
+    }
 }
 
 public enum AccountKind: IdentifierKind { public static let prefix = "acct-" }
@@ -49,17 +55,20 @@ public typealias AdjustmentID = Identifier<AdjustmentKind>
 
 public enum IdentifierError: BillingError, Hashable {
     case malformed(String, prefix: String)
+    case malformedResource(String)
 
     public var status: Status { .invalidArgument }
     public var reason: String { "id.malformed" }
     public var message: String {
         switch self {
         case .malformed(let text, let prefix): "'\(text)' is not an id of this kind; those start with '\(prefix)'."
+        case .malformedResource(let text):
+            "'\(text)' is not the id of a resource; those start with 'nat-', 'eip-', 'bw-' or 'oss-'."
         }
     }
     public var value: String {
         switch self {
-        case .malformed(let text, _): text
+        case .malformed(let text, _), .malformedResource(let text): text
         }
     }
 }
