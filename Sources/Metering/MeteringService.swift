@@ -35,6 +35,15 @@ package struct MeteringService: Sendable {
         router.handle(MeteringV1.Groups.listGroups, listGroups)
         router.requireAll(MeteringV1.Groups.all)
 
+        router.handle(MeteringV1.Resources.enableInternet, enableInternet)
+        router.handle(MeteringV1.Resources.addBandwidth, addBandwidth)
+        router.handle(MeteringV1.Resources.setBackup, setBackup)
+        router.handle(MeteringV1.Resources.releaseResource, releaseResource)
+        router.handle(MeteringV1.Resources.listResources, listResources)
+        router.handle(MeteringV1.Resources.listAccruing, listAccruing)
+        router.handle(MeteringV1.Resources.listBilled, listBilled)
+        router.requireAll(MeteringV1.Resources.all)
+
         router.handle(MeteringV1.GroupSteps.lockGroup, lockGroup)
         router.handle(MeteringV1.GroupSteps.switchGroup, switchGroup)
         router.handle(MeteringV1.GroupSteps.endGroup, endGroup)

@@ -5,8 +5,8 @@ import Testing
 @Suite("Reasons of refusals") struct ReasonTests {
     /// What a reason is: one of these prefixes, a dot, a name.
     private static let prefixes =
-        "account|audit|call|clock|cut|field|group|id|instance|ledger|money|order|page|payment|price|refund|saga|server"
-        + "|storage|usage"
+        "account|audit|call|clock|cut|field|group|id|instance|ledger|money|network|order|page|payment|price|refund"
+        + "|resource|saga|server|storage|usage"
 
     /// Literals of that form that are none, each with the file that has it: two names of connections in the log of
     /// GRDB, and a placeholder in the help of an option.

@@ -20,15 +20,19 @@ extension MeteringService {
                 var page = TimelineAudit()
                 for account in accounts {
                     let timelines = try store.timelines(of: account)
-                    let segments = timelines.reduce(0) { $0 + $1.billed.count }
+                    let uses = try store.uses(of: account)
+                    let segments =
+                        timelines.reduce(0) { $0 + $1.billed.count }
+                        + uses.reduce(0) { $0 + $1.timeline.stretches.count }
                     guard segments <= WireLimits.batch.items else {
                         throw CutError.auditTooLarge(account, segments: segments)
                     }
-                    if page.segments.count + segments > WireLimits.batch.items { return page.reply(isLast: false) }
+                    if page.count + segments > WireLimits.batch.items { return page.reply(isLast: false) }
+                    let progress = try AccountStore(transaction, account).progress()
                     page.add(
-                        account, timelines, try AccountStore(transaction, account).progress(),
-                        accruing: try store.accruing(of: account),
+                        account, timelines, progress, accruing: try store.accruing(of: account),
                         overdue: try store.overdueIntervals(of: account))
+                    page.resources.add(uses, progress, accruing: try store.accruingUses(of: account))
                 }
                 return page.reply(isLast: accounts.count < largestPage)
             })
@@ -37,19 +41,23 @@ extension MeteringService {
 
 /// What one page of the audit has found.
 private struct TimelineAudit {
-    private(set) var segments: [MeteringV1.BilledSegment] = []
+    private var segments: [MeteringV1.BilledSegment] = []
+    var resources = ResourceAudit()
     private var contiguous = CommonV1.AuditFinding(
         invariant: "P3",
-        title: "The segments of every group follow each other from its creation to its release, with gaps while overdue"
+        title: "Groups and resources are covered from creation to release, once, with gaps only while overdue"
     )
     private var due = CommonV1.AuditFinding(
-        invariant: "P1", title: "Every group that is not billed to its end is due to be cut")
+        invariant: "P1", title: "Every group and resource that is not billed to its end is due to be cut")
     // Whether a lock is an orphan is for the gateway to say, which knows the sagas.
     private var locks = CommonV1.AuditFinding(
         invariant: "S2", title: "An account waits exactly while a saga holds one of its groups")
     private var overdue = CommonV1.AuditFinding(
         invariant: "O1", title: "Use stops while an account is overdue, and what is overdue is released after 15 days")
     private var last: AccountID?
+
+    /// Segments of groups and stretches of use of resources.
+    var count: Int { segments.count + resources.segments.count }
 
     mutating func add(
         _ account: AccountID, _ timelines: [KeptTimeline], _ progress: AccountProgress, accruing: Set<GroupID>,
@@ -129,7 +137,11 @@ private struct TimelineAudit {
 
     func reply(isLast: Bool) -> MeteringV1.AuditTimelinesReply {
         MeteringV1.AuditTimelinesReply(
-            findings: [contiguous, due, locks, overdue], segments: segments,
+            findings: [
+                contiguous.adding(resources.contiguous), due.adding(resources.due), locks,
+                overdue.adding(resources.stopped),
+            ],
+            segments: segments + resources.segments,
             nextAccount: isLast ? "" : last?.text ?? "",
             nextPartition: isLast ? 0 : last.map { UInt32(Partition.of($0.text)) } ?? 0)
     }
@@ -137,8 +149,17 @@ private struct TimelineAudit {
 
 extension CommonV1.AuditFinding {
     /// Counts a breach, and tells it while there are few.
-    fileprivate mutating func breach(_ example: String) {
+    mutating func breach(_ example: String) {
         breaches += 1
         if examples.count < 10 { examples.append(example) }
+    }
+
+    /// The same check of other things, counted in.
+    fileprivate func adding(_ other: CommonV1.AuditFinding) -> CommonV1.AuditFinding {
+        var sum = self
+        sum.checked += other.checked
+        sum.breaches += other.breaches
+        sum.examples = Array((examples + other.examples).prefix(10))
+        return sum
     }
 }

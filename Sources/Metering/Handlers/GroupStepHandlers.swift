@@ -153,8 +153,10 @@ extension MeteringService {
         return try await database.write(
             step: step, call, request,
             do: { transaction in
-                let groups = try AccountStore(transaction, account).resume(at: at)
-                return Response(MeteringV1.ResumeAccountReply(groupIDs: groups.map(\.text)), effectiveAt: at)
+                let (groups, resources) = try AccountStore(transaction, account).resume(at: at)
+                return Response(
+                    MeteringV1.ResumeAccountReply(
+                        groupIDs: groups.map(\.text), resourceIDs: resources.map(\.text)), effectiveAt: at)
             }, undo: { _ in }, isPivot: true)
     }
 }

@@ -34,10 +34,7 @@ struct UsageBatch {
         request.start.reserveCapacity(range.count)
         request.end.reserveCapacity(range.count)
         for (index, item) in items[range].enumerated() {
-            request.resources.append(
-                PricingV1.RatedResource(
-                    specification: item.segment.specification, region: item.segment.region,
-                    instances: UInt32(item.segment.instances), anchor: item.segment.anchor.milliseconds))
+            request.resources.append(PricingV1.RatedResource(item.segment))
             request.resource.append(UInt32(index))
             request.start.append(item.period.start.milliseconds)
             request.end.append(item.period.end.milliseconds)
@@ -49,13 +46,7 @@ struct UsageBatch {
     func postRequest(_ range: Range<Int>, _ rated: PricingV1.RateReply) throws(CutError) -> OrderV1.PostUsageRequest {
         guard coversExactly(items[range], rated) else { throw .ratingMismatch(hour: hour) }
         var request = OrderV1.PostUsageRequest(cutAt: hour.milliseconds)
-        request.resources = items[range].map { item in
-            OrderV1.UsageResource(
-                accountID: item.account.text, resourceID: item.segment.group.text, groupID: item.segment.group.text,
-                specification: item.segment.specification, region: item.segment.region,
-                instances: UInt32(item.segment.instances), createdAt: item.segment.createdAt.milliseconds,
-                anchor: item.segment.anchor.milliseconds, billingUnit: CommonV1.BillingUnit(item.segment.unit))
-        }
+        request.resources = items[range].map { OrderV1.UsageResource($0.account, $0.segment) }
         request.prices = rated.prices
         request.resource = rated.slice
         request.start = rated.start
@@ -82,5 +73,38 @@ struct UsageBatch {
             guard covered == item.period.end.milliseconds else { return false }
         }
         return part == count
+    }
+}
+
+extension PricingV1.RatedResource {
+    /// What the price of a stretch of use depends on.
+    init(_ segment: AccruingSegment) {
+        switch segment.thing {
+        case .group(_, let specification, let instances, _):
+            self.init(
+                specification: specification, region: segment.region, instances: UInt32(instances),
+                anchor: segment.anchor.milliseconds)
+        case .resource(let id, _, let quantity):
+            self.init(region: segment.region, item: id.kind.item, quantity: quantity)
+        }
+    }
+}
+
+extension OrderV1.UsageResource {
+    /// What bills tell of the thing that was used. A resource has neither a group nor an anchor, so its description stays
+    /// the same from line to line but for the size.
+    fileprivate init(_ account: AccountID, _ segment: AccruingSegment) {
+        switch segment.thing {
+        case .group(let id, let specification, let instances, let unit):
+            self.init(
+                accountID: account.text, resourceID: id.text, groupID: id.text, specification: specification,
+                region: segment.region, instances: UInt32(instances), createdAt: segment.createdAt.milliseconds,
+                anchor: segment.anchor.milliseconds, billingUnit: CommonV1.BillingUnit(unit))
+        case .resource(let id, let network, let quantity):
+            self.init(
+                accountID: account.text, resourceID: id.text, region: segment.region,
+                createdAt: segment.createdAt.milliseconds, billingUnit: .clockHour, item: id.kind.item,
+                quantity: quantity, network: network)
+        }
     }
 }

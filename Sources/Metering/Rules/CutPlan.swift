@@ -1,28 +1,35 @@
 package import BillingCore
 
-/// A pay-as-you-go segment that still has something to bill.
+/// What is billed by use.
+package enum AccruingThing: Hashable, Sendable {
+    case group(GroupID, specification: String, instances: Int, BillingUnit)
+    /// Billed by the clock hour at this size: Mbps of shared bandwidth, GiB of OSS, 1 for the others.
+    case resource(ResourceID, network: String, quantity: Int64)
+
+    package var id: String {
+        switch self {
+        case .group(let id, _, _, _): id.text
+        case .resource(let id, _, _): id.text
+        }
+    }
+}
+
+/// A stretch of use that still has something to bill: a pay-as-you-go segment of a group, or use of a value-added resource
+/// at one size.
 package struct AccruingSegment: Hashable, Sendable {
-    package let group: GroupID
-    package let specification: String
+    package let thing: AccruingThing
     package let region: String
-    package let instances: Int
+    /// Of the group or the resource.
     package let createdAt: Timestamp
-    package let unit: BillingUnit
-    /// The segment's start: the anchor of its units and of its amounts (domain 2.5).
+    /// The stretch's start: for a group the anchor of its units and of its amounts (domain 2.5).
     package let anchor: Timestamp
     /// Where billing ends; `nil` while that is open.
     package let end: Timestamp?
 
-    package init(
-        group: GroupID, specification: String, region: String, instances: Int, createdAt: Timestamp, unit: BillingUnit,
-        anchor: Timestamp, end: Timestamp?
-    ) {
-        self.group = group
-        self.specification = specification
+    package init(_ thing: AccruingThing, region: String, createdAt: Timestamp, anchor: Timestamp, end: Timestamp?) {
+        self.thing = thing
         self.region = region
-        self.instances = instances
         self.createdAt = createdAt
-        self.unit = unit
         self.anchor = anchor
         self.end = end
     }
@@ -59,7 +66,7 @@ package struct CutPlan: Hashable, Sendable {
             let (first, second) = (segments[left.segment], segments[right.segment])
             if left.period.start != right.period.start { return left.period.start < right.period.start }
             if first.createdAt != second.createdAt { return first.createdAt < second.createdAt }
-            return first.group < second.group
+            return first.thing.id < second.thing.id
         }
         self.slices = slices
         self.finished = finished

@@ -77,8 +77,7 @@ package struct CutStore {
         var due: [(account: AccountID, segments: [AccruingSegment])] = []
         try transaction.forEachRow(
             """
-            SELECT p.account, a.group_id, a.specification, a.region, a.instances, a.created_at, a.unit, a.anchor,
-                a.ends_at
+            SELECT p.account, \(AccountStore.accrualColumns)
             FROM account_progress p
             LEFT JOIN accrual a ON a.partition = p.partition AND a.account = p.account
             WHERE p.due_at = ? AND p.locks = 0 AND \(scope.condition(on: "p."))
@@ -87,18 +86,10 @@ package struct CutStore {
         ) { row in
             let name = row.text(0)
             if due.last?.account.text != name { due.append((try AccountID(name), [])) }
-            if !row.isNull(1) { due[due.count - 1].segments.append(try segment(row)) }
+            if !row.isNull(1) { due[due.count - 1].segments.append(try AccruingSegment(row, from: 1)) }
             return true
         }
         return due
-    }
-
-    private func segment(_ row: any Row) throws -> AccruingSegment {
-        let group = try GroupID(row.text(1))
-        guard let unit = BillingUnit(rawValue: row.integer(6)) else { throw GroupRowError.inconsistent(group) }
-        return AccruingSegment(
-            group: group, specification: row.text(2), region: row.text(3), instances: row.int(4),
-            createdAt: row.timestamp(5), unit: unit, anchor: row.timestamp(7), end: row.optionalTimestamp(8))
     }
 
     /// Moves the cursors of a batch that was posted, and stops the accounts that it found overdue. An account that another
@@ -116,7 +107,7 @@ package struct CutStore {
                     """
                     DELETE FROM accrual
                     WHERE partition = ? AND account = ? AND group_id = ? AND anchor = ? AND ends_at <= ?
-                    """, key + [.text(segment.group.text), .at(segment.anchor), .at(batch.hour)])
+                    """, key + [.text(segment.thing.id), .at(segment.anchor), .at(batch.hour)])
             }
             if overdue.contains(account.account) {
                 moved += try AccountStore(transaction, account.account).stop(cutAt: batch.hour) ? 1 : 0

@@ -216,5 +216,6 @@ package enum MeteringSchema {
                     FOREIGN KEY (partition, account, group_id) REFERENCES instance_group (partition, account, group_id)
                 ) STRICT, WITHOUT ROWID;
                 """),
+        resources,
     ]
 }

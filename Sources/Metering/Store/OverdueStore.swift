@@ -18,17 +18,17 @@ extension AccountStore {
         try transaction.execute("DELETE FROM accrual WHERE partition = ? AND account = ?", key)
         try transaction.execute(
             "INSERT INTO overdue_interval (partition, account, starts_at) VALUES (?, ?, ?)", key + [.at(hour)])
-        // Value-added resources stop here too.
+        try stopResources(at: hour, &progress)
         try save(progress)
         return true
     }
 
     /// The account owes nothing from `instant` on: its overdue groups are active, each with a new unit anchored there
     /// (domain 4.3). Nothing happens to an account that is not overdue, or that became so later.
-    /// - Returns: the groups that are active again.
-    package func resume(at instant: Timestamp) throws -> [GroupID] {
+    /// - Returns: the groups that are active again, and the resources.
+    package func resume(at instant: Timestamp) throws -> (groups: [GroupID], resources: [ResourceID]) {
         var progress = try progress()
-        guard progress.recover(at: instant) else { return [] }
+        guard progress.recover(at: instant) else { return ([], []) }
         var resumed: [GroupID] = []
         for var group in try groups(where: "status = \(GroupStatus.overdue.rawValue)") {
             let change = try group.take(.resumed(at: instant))
@@ -39,9 +39,9 @@ extension AccountStore {
         try transaction.execute(
             "UPDATE overdue_interval SET ends_at = ? WHERE partition = ? AND account = ? AND ends_at IS NULL",
             [.at(instant)] + key)
-        // Value-added resources go on here too.
+        let resources = try resumeResources(at: instant, &progress)
         try save(progress)
-        return resumed
+        return (resumed, resources)
     }
 
     /// The groups that are billed by use: active ones, and released ones whose last unit is still being cut.

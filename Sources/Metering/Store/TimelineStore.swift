@@ -15,7 +15,7 @@ package struct KeptTimeline: Hashable, Sendable {
 
 /// What `billing audit` reads.
 package struct TimelineStore {
-    private let transaction: any Transaction
+    let transaction: any Transaction
 
     package init(_ transaction: any Transaction) { self.transaction = transaction }
 
@@ -68,7 +68,7 @@ package struct TimelineStore {
     /// The groups of an account that still have something to bill, as the cut sees them.
     package func accruing(of account: AccountID) throws -> Set<GroupID> {
         let groups = try transaction.all(
-            "SELECT group_id FROM accrual WHERE partition = ? AND account = ?",
+            "SELECT group_id FROM accrual WHERE partition = ? AND account = ? AND quantity IS NULL",
             [.integer(Partition.of(account.text)), .text(account.text)]
         ) { try GroupID($0.text(0)) }
         return Set(groups)

@@ -7,10 +7,13 @@ import Synchronization
 final class FakeOrder: Sendable {
     struct Line: Hashable {
         let account: String
+        /// A group's or a resource's id.
         let group: String
         let period: Period
         let gross: Money
         let cutAt: Timestamp
+        /// Of a value-added resource; 0 for a group.
+        let quantity: Int64
     }
 
     /// What makes a line unique.
@@ -66,10 +69,11 @@ final class FakeOrder: Sendable {
             for slice in request.resource.indices {
                 let resource = request.resources[Int(request.resource[slice])]
                 let line = Line(
-                    account: resource.accountID, group: resource.groupID,
+                    account: resource.accountID, group: resource.resourceID,
                     period: Period(
                         Timestamp(milliseconds: request.start[slice]), Timestamp(milliseconds: request.end[slice])),
-                    gross: Money(micros: request.grossMicros[slice]), cutAt: Timestamp(milliseconds: request.cutAt))
+                    gross: Money(micros: request.grossMicros[slice]), cutAt: Timestamp(milliseconds: request.cutAt),
+                    quantity: resource.quantity)
                 if state.keys.insert(Key(group: line.group, start: line.period.start)).inserted {
                     state.lines.append(line)
                     reply.posted += 1

@@ -11,6 +11,11 @@ final class FakePricing: Sendable {
         "acp.std.medium": (61_000_000, 94_500_000), "acp.std.large": (80_800_000, 125_200_000),
         "acp.perf.large": (152_400_000, 236_200_000),
     ]
+    /// Nano-dollars an hour, a Mbps-hour, and for OSS a GiB-month.
+    private static let items: [String: (mainland: Int64, outside: Int64)] = [
+        "nat-gateway": (34_000_000, 43_000_000), "eip": (5_000_000, 6_000_000),
+        "shared-bandwidth": (10_000_000, 20_000_000), "oss": (20_000_000, 25_000_000),
+    ]
     private static let regions = ["cn-hangzhou": true, "ap-southeast-1": false]
 
     private struct State {
@@ -37,13 +42,23 @@ final class FakePricing: Sendable {
     }
 
     static func price(_ specification: String, _ region: String) throws -> Int64 {
-        guard let prices = hourly[specification] else {
+        guard let prices = hourly[specification] ?? items[specification] else {
             throw RPCError(.notFound, "price.unknown_specification", "unknown", value: specification)
         }
         guard let isMainland = regions[region] else {
             throw RPCError(.notFound, "price.unknown_region", "unknown", value: region)
         }
         return isMainland ? prices.mainland : prices.outside
+    }
+
+    /// What a clock hour of an item costs that is touched at `start`.
+    static func clockHour(_ nanos: Int64, _ resource: PricingV1.RatedResource, at start: Int64) -> Int64 {
+        var hours: Int64 = 1
+        if resource.item == "oss" {
+            let date = BillingCalendar.date(of: Timestamp(milliseconds: start))
+            hours = Int64(CivilDate.length(year: date.year, month: date.month)) * 24
+        }
+        return Rounding.floor.divide(Int128(nanos) * Int128(resource.quantity), by: 1000 * Int128(hours))
     }
 
     /// What `instances` cost from the anchor to an instant.
@@ -71,7 +86,8 @@ final class FakePricing: Sendable {
         var prices: [Int64: UInt32] = [:]
         for slice in request.resource.indices.dropLast(state.withLock { $0.isWrong } ? 1 : 0) {
             let resource = request.resources[Int(request.resource[slice])]
-            let nanos = try Self.price(resource.specification, resource.region)
+            let isGroup = resource.item.isEmpty
+            let nanos = try Self.price(isGroup ? resource.specification : resource.item, resource.region)
             let amount = { FakePricing.accrued(nanos, resource.instances, from: resource.anchor, to: $0) }
             if prices[nanos] == nil {
                 prices[nanos] = UInt32(reply.prices.count)
@@ -81,7 +97,10 @@ final class FakePricing: Sendable {
             reply.start.append(request.start[slice])
             reply.end.append(request.end[slice])
             reply.price.append(prices[nanos] ?? 0)
-            reply.grossMicros.append(amount(request.end[slice]) - amount(request.start[slice]))
+            reply.grossMicros.append(
+                isGroup
+                    ? amount(request.end[slice]) - amount(request.start[slice])
+                    : Self.clockHour(nanos, resource, at: request.start[slice]))
         }
         return Response(reply)
     }

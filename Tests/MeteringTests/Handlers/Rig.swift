@@ -29,6 +29,7 @@ final class Rig: Sendable {
 
     var groups: MeteringV1.GroupsClient { MeteringV1.GroupsClient(channel) }
     var steps: MeteringV1.GroupStepsClient { MeteringV1.GroupStepsClient(channel) }
+    var resources: MeteringV1.ResourcesClient { MeteringV1.ResourcesClient(channel) }
     var cuts: MeteringV1.CutsClient { MeteringV1.CutsClient(channel) }
 
     /// A call with a key of its own.

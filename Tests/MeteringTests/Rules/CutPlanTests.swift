@@ -10,8 +10,8 @@ private func segment(
     unit: BillingUnit = .fourHours
 ) -> AccruingSegment {
     AccruingSegment(
-        group: id(name), specification: "acp.basic.small", region: "cn-hangzhou", instances: 1,
-        createdAt: instant(created ?? anchor), unit: unit, anchor: instant(anchor), end: end)
+        .group(id(name), specification: "acp.basic.small", instances: 1, unit), region: "cn-hangzhou",
+        createdAt: instant(created ?? anchor), anchor: instant(anchor), end: end)
 }
 
 /// All slices of some segments, cut hour by hour as the account's cursor goes.
@@ -95,7 +95,7 @@ func slices(_ segments: [AccruingSegment], until last: Timestamp? = nil) -> [Per
             segment("ag-b", from: "2026-04-10 08:30"), segment("ag-a", from: "2026-04-10 08:30"),
         ]
         let plan = CutPlan(segments, hourEnding: instant("2026-04-10 10:00"))
-        #expect(plan.slices.map { segments[$0.segment].group.text } == ["ag-d", "ag-a", "ag-b", "ag-c"])
+        #expect(plan.slices.map { segments[$0.segment].thing.id } == ["ag-d", "ag-a", "ag-b", "ag-c"])
     }
 
     @Test("A segment that starts at the top of an hour is due an hour later; one that ends there is finished")

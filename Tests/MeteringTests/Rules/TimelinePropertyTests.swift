@@ -96,8 +96,8 @@ private struct RandomLife {
             case .payAsYouGo(let unit):
                 return slices([
                     AccruingSegment(
-                        group: machine.group, specification: "acp.basic.small", region: "cn-hangzhou", instances: 1,
-                        createdAt: created, unit: unit, anchor: segment.start, end: end)
+                        .group(machine.group, specification: "acp.basic.small", instances: 1, unit),
+                        region: "cn-hangzhou", createdAt: created, anchor: segment.start, end: end)
                 ])
             case .subscription: return [Period(segment.start, end)]
             }
