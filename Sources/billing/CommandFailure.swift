@@ -107,6 +107,8 @@ enum NextStep {
         "group.not_pay_as_you_go": "a subscribed group is given back with billing group unsubscribe GROUP.",
         "group.not_subscription": "a pay-as-you-go group is given back with billing group release GROUP.",
         "instance.not_found": "billing group show GROUP lists its instances.",
+        "network.no_groups": "billing group show GROUP tells the network and the region of a group.",
+        "network.region_ambiguous": "give the command again with --region REGION.",
         "order.insufficient_balance": "billing account top-up AMOUNT, then billing order pay ORDER.",
         "order.not_found": "billing order list shows the account's orders.",
         "order.unpaid_orders": "billing order list --status unpaid, then billing order pay ORDER or cancel ORDER.",
@@ -118,6 +120,8 @@ enum NextStep {
         "refund.pay_as_you_go": "a pay-as-you-go group is given back with billing group release GROUP.",
         "refund.quote_changed": "billing refund quote GROUP tells today's amount and token.",
         "refund.unpaid_order": "billing order list --status unpaid, then billing order pay ORDER or cancel ORDER.",
+        "resource.not_active": "billing network list and billing backup list tell the states.",
+        "resource.not_found": "billing network list and billing backup list show the account's resources.",
         "saga.not_found": "billing saga list shows the sagas.",
     ]
 }

@@ -28,6 +28,7 @@ final class Session: Sendable {
     var prices: GatewayV1.PricesClient { .init(channel) }
     var accounts: GatewayV1.AccountsClient { .init(channel) }
     var groups: GatewayV1.GroupsClient { .init(channel) }
+    var resources: GatewayV1.ResourcesClient { .init(channel) }
     var orders: GatewayV1.OrdersClient { .init(channel) }
     var payments: GatewayV1.PaymentsClient { .init(channel) }
     var refunds: GatewayV1.RefundsClient { .init(channel) }

@@ -13,6 +13,7 @@ extension CommonV1.BillingMethod: ExpressibleByArgument {}
 extension MeteringV1.GroupStatus: ExpressibleByArgument {}
 extension MeteringV1.PowerAction: ExpressibleByArgument {}
 extension MeteringV1.Provisioner: ExpressibleByArgument {}
+extension MeteringV1.ResourceStatus: ExpressibleByArgument {}
 extension OrderV1.ItemKind: ExpressibleByArgument {}
 extension OrderV1.OrderStatus: ExpressibleByArgument {}
 extension OrderV1.PaymentStatus: ExpressibleByArgument {}

@@ -36,7 +36,8 @@ enum Words {
     static let enums: [any WireEnum.Type] = [
         CommonV1.ServingStatus.self, CommonV1.BillingMethod.self, CommonV1.BillingUnit.self, CommonV1.RegionClass.self,
         MeteringV1.GroupStatus.self, MeteringV1.ReleaseCause.self, MeteringV1.Provisioner.self,
-        MeteringV1.PowerAction.self, MeteringV1.PowerState.self, OrderV1.LedgerAccount.self, OrderV1.LedgerCause.self,
+        MeteringV1.PowerAction.self, MeteringV1.PowerState.self, MeteringV1.ResourceKind.self,
+        MeteringV1.ResourceStatus.self, OrderV1.LedgerAccount.self, OrderV1.LedgerCause.self,
         OrderV1.PaymentStatus.self, OrderV1.OrderKind.self, OrderV1.OrderStatus.self, OrderV1.CancellationCause.self,
         OrderV1.PaymentMethod.self, OrderV1.ItemKind.self, OrderV1.BillGrouping.self, OrderV1.StatisticalPeriod.self,
         OrderV1.LineStatus.self, RefundV1.RefundStatus.self, GatewayV1.ClockMode.self, GatewayV1.SagaStatus.self,
