@@ -15,6 +15,51 @@ import Testing
         #expect(BillingCalendar.termEnd(start: start, months: months) == Timestamp(end))
     }
 
+    @Test(
+        "Renewals end by the nominal day of the first term, through short months, leap years and year ends (domain 5.3)",
+        arguments: [
+            ("2026-01-31 10:00", [1, 1, 1, 1], ["2026-03-01", "2026-04-01", "2026-05-01", "2026-06-01"]),
+            ("2028-01-31 10:00", [1, 1], ["2028-03-01", "2028-04-01"]),
+            ("2027-11-30 23:59:59.999", [3, 1], ["2028-03-01", "2028-03-31"]),
+            ("2026-12-31", [2, 12], ["2027-03-01", "2028-03-01"]),
+            ("2024-02-29 12:00", [12, 12, 12, 12], ["2025-03-01", "2026-03-01", "2027-03-01", "2028-03-01"]),
+            ("2026-04-10 15:20", [1, 3], ["2026-05-11", "2026-08-11"]),
+        ] as [(String, [Int], [String])])
+    func renewals(_ start: String, months: [Int], ends: [String]) throws {
+        let first = try #require(Timestamp(start))
+        var chain = TermChain(start: first, months: months[0])
+        #expect(chain.end == Timestamp(ends[0]))
+        for (more, end) in zip(months, ends).dropFirst() {
+            let paidThrough = chain.end
+            let renewal = chain.renewal(
+                months: more, paidAt: paidThrough.adding(milliseconds: -1), paidThrough: paidThrough)
+            #expect(renewal.term.start == paidThrough)
+            #expect(renewal.term.end == Timestamp(end))
+            #expect(renewal.chain.end == renewal.term.end)
+            chain = renewal.chain
+        }
+    }
+
+    @Test("A renewal at the end of the terms or later starts at the payment, with a new nominal day")
+    func renewalAfterExpiry() throws {
+        let chain = TermChain(start: try #require(Timestamp("2026-01-31 10:00")), months: 1)
+        for (paid, end) in [("2026-03-01 00:00", "2026-04-02"), ("2026-03-05 12:00", "2026-04-06")] {
+            let at = try #require(Timestamp(paid))
+            let renewal = chain.renewal(months: 1, paidAt: at, paidThrough: chain.end)
+            #expect(renewal.term.start == at)
+            #expect(renewal.term.end == Timestamp(end))
+            #expect(renewal.chain == TermChain(start: at, months: 1))
+        }
+    }
+
+    @Test("The nominal day is the day in UTC+8, not in UTC")
+    func nominalDay() throws {
+        let before = try #require(Timestamp("2026-01-30T15:59:59.999Z"))
+        let after = try #require(Timestamp("2026-01-30T16:00:00Z"))
+        #expect(TermChain(start: before, months: 2).end == Timestamp("2026-03-31"))
+        #expect(TermChain(start: after, months: 2).end == Timestamp("2026-04-01"))
+    }
+
     @Test("Days since the epoch and dates are inverse over a thousand years")
     func civilDates() {
         var date = CivilDate(daysSinceEpoch: -150_000)

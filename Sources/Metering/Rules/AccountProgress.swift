@@ -89,11 +89,6 @@ package enum AccountOverdueError: BillingError, Hashable {
         case .overdue(let since): "The account is overdue since \(since). Top up what is outstanding first."
         }
     }
-    package var value: String {
-        switch self {
-        case .overdue(let since): since.description
-        }
-    }
 }
 
 /// Why an account cannot be changed just now.

@@ -204,9 +204,11 @@ package struct GroupStateMachine: Hashable, Sendable {
     /// A new unit starts at the recovery; what was left of the old one is waived (domain 4.3).
     private mutating func resumed(_ at: Timestamp) throws(GroupError) -> TimelineChange? {
         guard case .overdue(let unit, let anchor, let since) = state else { return nil }
-        guard since <= at, anchor <= at else { throw .beforeBeginning(group, at) }
-        state = .active(.payAsYouGo(unit, anchor: at), lock: nil)
-        return .begin(.payAsYouGo(unit, from: at))
+        guard since <= at else { throw .beforeBeginning(group, at) }
+        // A group that was created while the cut was under way may be later than a recovery at its hour.
+        let start = max(at, anchor)
+        state = .active(.payAsYouGo(unit, anchor: start), lock: nil)
+        return .begin(.payAsYouGo(unit, from: start))
     }
 
     private func renamed() throws(GroupError) -> TimelineChange? {

@@ -38,9 +38,11 @@ extension Timeline {
         switch (earlier.method, later.method) {
         case (.payAsYouGo, .payAsYouGo):
             // What began while the cut was under way ends where it starts, after the hour of the cut.
-            return overdue.contains { interval in
-                interval.end == later.start && (interval.start == end || end == earlier.start && interval.start < end)
-            }
+            let isUnused = end == earlier.start
+            return isUnused && end == later.start
+                || overdue.contains { interval in
+                    interval.end == later.start && (interval.start == end || isUnused && interval.start < end)
+                }
         case (.payAsYouGo, .subscription): return end == later.start
         case (.subscription, .subscription):
             return end <= later.start && later.start <= end.adding(milliseconds: InstanceGroup.graceMilliseconds)

@@ -54,6 +54,27 @@ import Testing
         #expect(progress.locks == 1)
     }
 
+    @Test("An overdue account has no cut and may begin nothing, until it recovers at that hour or later")
+    func overdue() throws {
+        var progress = AccountProgress(
+            clock: AccountClock(lastAt: noon), cutThrough: noon.adding(milliseconds: -.millisecondsPerHour), dueAt: noon
+        )
+        try progress.requireNotOverdue()
+        progress.stop(at: noon)
+        #expect(progress.overdueAt == noon && progress.dueAt == nil && progress.cutThrough == noon)
+        let error = #expect(throws: AccountOverdueError.overdue(since: noon)) { try progress.requireNotOverdue() }
+        #expect(error?.reason == "account.overdue" && error?.status == .failedPrecondition)
+        let early = progress.recover(at: noon.adding(milliseconds: -1))
+        #expect(!early)
+        let recovered = progress.recover(at: noon)
+        let again = progress.recover(at: noon)
+        #expect(recovered && !again)
+        try progress.requireNotOverdue()
+        let anchor = noon.adding(milliseconds: 3 * .millisecondsPerDay + 1)
+        progress.accrues(from: anchor)
+        #expect(progress.dueAt == BillingCalendar.hourAtOrAfter(anchor))
+    }
+
     @Test(
         "A report counts at its own instant, not after now and not before the account's last instant",
         arguments: [
