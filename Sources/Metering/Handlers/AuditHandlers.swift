@@ -32,7 +32,9 @@ extension MeteringService {
                     page.add(
                         account, timelines, progress, accruing: try store.accruing(of: account),
                         overdue: try store.overdueIntervals(of: account))
-                    page.resources.add(uses, progress, accruing: try store.accruingUses(of: account))
+                    if !uses.isEmpty {
+                        page.resources.add(uses, progress, accruing: try store.accruingUses(of: account))
+                    }
                 }
                 return page.reply(isLast: accounts.count < largestPage)
             })

@@ -20,7 +20,8 @@ extension MeteringService {
         let network = try NetworkName.checked(request.network)
         let ids = [ResourceID(.natGateway, from: identifiers), ResourceID(.eip, from: identifiers)]
         return try await buy(request, call) { purchase in
-            let (kept, place) = try purchase.internet(network, region: request.region)
+            let place = try purchase.place(network, region: request.region)
+            let kept = try purchase.store.kept(.natGateway, place) + purchase.store.kept(.eip, place)
             let lacking = ids.filter { id in !kept.contains { $0.kind == id.kind } }
             let bought = try purchase.buy(lacking, at: place, quantity: 1)
             return (kept + bought).sorted { $0.kind.rawValue < $1.kind.rawValue }
@@ -36,8 +37,7 @@ extension MeteringService {
         let mbps = try ValueAddedResource.checkedBandwidth(request.mbps)
         let id = ResourceID(.sharedBandwidth, from: identifiers)
         return try await buy(request, call) { purchase in
-            let regions = try purchase.store.regions(ofNetwork: network)
-            let place = try NetworkPlace(network: network, region: request.region, among: regions)
+            let place = try purchase.place(network, region: request.region)
             return try purchase.buy([id], at: place, quantity: mbps)
         }
     }
@@ -164,23 +164,9 @@ private struct Purchase {
     /// What pricing was asked about; `nil`: nothing yet.
     let sold: SaleNeeded?
 
-    /// The NAT gateway and the EIP that a network has, and where. Those of a network whose groups are gone count if both
-    /// are there, as nothing is to be bought then.
-    func internet(
-        _ network: String, region: String
-    ) throws -> (kept: [ValueAddedResource], place: NetworkPlace) {
-        var regions = try store.regions(ofNetwork: network)
-        if regions.isEmpty || !region.isEmpty && !regions.contains(region) {
-            let gateways = try store.resources(
-                where: "kind = ? AND network = ? AND status = \(ResourceStatus.active.rawValue)",
-                [.integer(ResourceKind.natGateway.rawValue), .text(network)])
-            for gateway in gateways
-            where try !store.kept(.eip, NetworkPlace(network: network, region: gateway.region)).isEmpty {
-                regions.insert(gateway.region)
-            }
-        }
-        let place = try NetworkPlace(network: network, region: region, among: regions)
-        return (try store.kept(.natGateway, place) + store.kept(.eip, place), place)
+    /// The network that a request means: one that has groups.
+    func place(_ network: String, region: String) throws -> NetworkPlace {
+        try NetworkPlace(network: network, region: region, among: try store.regions(ofNetwork: network))
     }
 
     /// Buys resources of different kinds at one place.

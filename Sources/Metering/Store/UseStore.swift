@@ -12,6 +12,9 @@ extension TimelineStore {
     /// All resources of an account in the order of their creation.
     package func uses(of account: AccountID) throws -> [KeptUse] {
         let store = AccountStore(transaction, account)
+        let resources = try store.resources(where: "TRUE")
+        // Most accounts have none, and an audit asks for all accounts.
+        if resources.isEmpty { return [] }
         var uses: [ResourceID: [ResourceUse]] = [:]
         try transaction.forEachRow(
             """
@@ -23,7 +26,7 @@ extension TimelineStore {
                 ResourceUse(start: row.timestamp(1), end: row.optionalTimestamp(2), quantity: row.integer(3)))
             return true
         }
-        return try store.resources(where: "TRUE").map { resource in
+        return resources.map { resource in
             KeptUse(resource: resource, timeline: UseTimeline(uses[resource.id] ?? []))
         }
     }

@@ -143,7 +143,7 @@ import Testing
 
         let resumed = try await rig.resume(at: "2026-04-10 13:20")
         #expect(resumed.resourceIDs == [backup])
-        #expect(try await rig.resume(at: "2026-04-10 13:30").resourceIDs.isEmpty)
+        #expect(try await rig.resume(at: "2026-04-10 13:30", saga: "saga-later").resourceIDs.isEmpty)
         #expect(try await rig.listResources().resources[0].status == .active)
         try await rig.cut(through: "2026-04-10 15:00")
         let lines = rig.order.lines(of: backup)

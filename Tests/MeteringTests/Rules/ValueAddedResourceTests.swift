@@ -224,3 +224,60 @@ private let created = instant("2026-04-10 09:10")
         }
     }
 }
+
+@Suite("Any life of a resource") struct ResourcePropertyTests {
+    @Test("Each clock hour that is touched is billed once, at the size that it began with", arguments: UInt64(1)...200)
+    func hours(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        var resource = resource(.active(since: created))
+        var timeline = UseTimeline([ResourceUse(start: created, quantity: 100)])
+        // What is expected, told naively: the size with which each touched hour began.
+        var sizes: [Timestamp: Int64] = [:]
+        var now = created
+        var size: Int64 = 100
+        func touch(_ instant: Timestamp) {
+            let hour = BillingCalendar.hour(of: instant)
+            if resource.state.status == .active, sizes[hour] == nil { sizes[hour] = size }
+        }
+        func pass(to later: Timestamp) {
+            touch(now)
+            var hour = BillingCalendar.hour(of: now).adding(milliseconds: .millisecondsPerHour)
+            while hour < later {
+                touch(hour)
+                hour = hour.adding(milliseconds: .millisecondsPerHour)
+            }
+            now = later
+        }
+        for _ in 0..<12 where resource.state.status != .released {
+            pass(to: now.adding(milliseconds: Int64.random(in: 1...4 * .millisecondsPerHour, using: &random)))
+            let event: ResourceEvent
+            switch (resource.state.status, Int.random(in: 0..<6, using: &random)) {
+            case (.active, 0):
+                pass(to: BillingCalendar.hourAtOrAfter(now))
+                event = .foundOverdue(at: now)
+            case (.active, 1): event = .released(at: now)
+            case (.active, _):
+                size = Int64.random(in: 1...1000, using: &random)
+                event = .resized(to: size, at: now)
+            case (.overdue, 0): event = .released(at: now)
+            case (.overdue, _): event = .resumed(at: now)
+            case (.released, _): preconditionFailure("nothing happens to a released resource")
+            }
+            if let change = try resource.take(event) { timeline.apply(change) }
+        }
+        pass(to: now.adding(milliseconds: 3 * .millisecondsPerHour))
+        #expect(timeline.faults(of: resource) == [])
+        var billed: [Timestamp: Int64] = [:]
+        for use in timeline.uses {
+            let segment = AccruingSegment(
+                .resource(resource.id, network: "", quantity: use.quantity), region: "cn-hangzhou", createdAt: created,
+                anchor: use.start, end: use.end)
+            for slice in slices([segment], until: now) {
+                #expect(billed.updateValue(use.quantity, forKey: BillingCalendar.hour(of: slice.start)) == nil)
+            }
+        }
+        // Hours that are not over are not cut yet.
+        let cutThrough = BillingCalendar.hour(of: now)
+        #expect(billed == sizes.filter { $0.key < cutThrough })
+    }
+}
