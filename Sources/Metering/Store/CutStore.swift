@@ -40,7 +40,7 @@ package struct CutBatch: Hashable, Sendable {
 
 /// The hourly cut's view of all accounts, from within one unit of work.
 package struct CutStore {
-    private let transaction: any Transaction
+    let transaction: any Transaction
 
     package init(_ transaction: any Transaction) { self.transaction = transaction }
 
@@ -151,19 +151,7 @@ package struct CutStore {
             "SELECT MIN(term_end) FROM instance_group WHERE status = 2 AND term_end IS NOT NULL AND term_end", after)
     }
 
-    /// The earliest instant after `after` at which a group is released that is overdue or expired; what is late already is
-    /// due at the next top of the hour.
-    package func nextRelease(after: Timestamp) throws -> Timestamp? {
-        try next("SELECT MIN(release_at) FROM instance_group WHERE release_at IS NOT NULL AND release_at", after)
-    }
-
-    /// The earliest instant after `after` at which auto-renewal is attempted; what is late already is due at the next top
-    /// of the hour.
-    package func nextAttempt(after: Timestamp) throws -> Timestamp? {
-        try next("SELECT MIN(attempt_at) FROM instance_group WHERE attempt_at IS NOT NULL AND attempt_at", after)
-    }
-
-    private func next(_ query: String, _ after: Timestamp) throws -> Timestamp? {
+    func next(_ query: String, _ after: Timestamp) throws -> Timestamp? {
         let late = try transaction.first("\(query) <= ?", .at(after)) { $0.optionalTimestamp(0) }
         let coming = try transaction.first("\(query) > ?", .at(after)) { $0.optionalTimestamp(0) }
         var candidates = [coming ?? nil].compactMap(\.self)
@@ -202,32 +190,5 @@ package struct CutStore {
             ORDER BY term_end, partition, account, group_id LIMIT ?
             """, .at(through), .integer(limit)
         ) { (try AccountID($0.text(0)), try GroupID($0.text(1))) }
-    }
-
-    package enum Due: Hashable, Sendable {
-        case release
-        case autoRenewal
-
-        /// The instants of the table's groups; a name of ours, never of a caller.
-        fileprivate var column: String {
-            switch self {
-            case .release: "release_at"
-            case .autoRenewal: "attempt_at"
-            }
-        }
-    }
-
-    /// The groups that no saga holds and that are due at or before `through`, earliest first.
-    package func dueGroups(
-        _ due: Due, through: Timestamp, limit: Int
-    ) throws -> [(group: InstanceGroup, at: Timestamp)] {
-        let found = try transaction.all(
-            """
-            SELECT account, group_id, \(due.column) FROM instance_group
-            WHERE \(due.column) IS NOT NULL AND \(due.column) <= ? AND locked_by IS NULL
-            ORDER BY \(due.column), partition, account, group_id LIMIT ?
-            """, .at(through), .integer(limit)
-        ) { (account: try AccountID($0.text(0)), group: try GroupID($0.text(1)), at: $0.timestamp(2)) }
-        return try found.map { (try AccountStore(transaction, $0.account).group($0.group), $0.at) }
     }
 }
