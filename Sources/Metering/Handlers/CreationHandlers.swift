@@ -55,7 +55,8 @@ private struct UnitNeeded: Error {
 extension MeteringService {
     /// Registers a group. A pay-as-you-go group is one keyed write; a group that an order has paid for comes as a saga's
     /// step, after its pivot, and is subscribed from the instant of payment on.
-    /// - Throws: `GroupError.instanceCount`; `AccountOverdueError` for a pay-as-you-go group; the pricing service's refusal of an unknown specification or region.
+    /// - Throws: `GroupError.instanceCount`; `AccountOverdueError` for a pay-as-you-go group; the pricing service's
+    ///   refusal of an unknown specification or region.
     package func createGroup(
         _ request: MeteringV1.CreateGroupRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.GroupReply> {
@@ -106,8 +107,8 @@ extension MeteringService {
     }
 
     /// Takes the report of whoever runs the phones. A pay-as-you-go group that is created while the account is overdue
-    /// fails, and bills nothing: the reply has it released. One keyed write, or for the failure of a paid group the pivot of the
-    /// saga that refunds it.
+    /// fails, and bills nothing: the reply has it released. One keyed write, or for the failure of a paid group the
+    /// pivot of the saga that refunds it.
     /// - Throws: `GroupError.notCreating` when it was reported before; `.reportTooOld` for an instant before the
     ///   account's last one, since that time may be billed already; `.reportAhead` for one that is not over.
     package func reportCreated(

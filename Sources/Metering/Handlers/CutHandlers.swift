@@ -8,9 +8,9 @@ extension MeteringService {
     /// two of one.
     private static let largestBatch = 2048
 
-    /// Cuts, hour by hour, what is due through an instant: rates the slices, posts them, moves the cursors and stops what
-    /// is billed by use on the accounts that order found overdue, in the same transaction. A crash
-    /// between any two of these repeats the batch, which changes nothing that is done; so does another cut beside it.
+    /// Cuts, hour by hour, what is due through an instant: rates the slices, posts them, moves the cursors and stops
+    /// what is billed by use on the accounts that order found overdue, in the same transaction. A crash between any two
+    /// of these repeats the batch, which changes nothing that is done; so does another cut beside it.
     /// - Throws: `CutError`; the refusals of pricing and order. What was committed by then stays.
     package func cut(
         _ request: MeteringV1.CutRequest, _ call: CallContext
@@ -53,8 +53,8 @@ extension MeteringService {
         return Response(reply)
     }
 
-    /// Ends the terms that are over: the next paid one begins, or the group expires. Groups that a saga holds come later,
-    /// when it is done.
+    /// Ends the terms that are over: the next paid one begins, or the group expires. Groups that a saga holds come
+    /// later, when it is done.
     package func expireTerms(
         _ request: MeteringV1.ExpireTermsRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.ExpireTermsReply> {
@@ -133,7 +133,8 @@ extension MeteringService {
         }
     }
 
-    /// The earliest instants, after one, at which a cut is due, a term ends, a group is released or its renewal attempted.
+    /// The earliest instants, after one, at which a cut is due, a term ends, a group is released or its renewal
+    /// attempted.
     package func nextDue(
         _ request: MeteringV1.NextDueRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.NextDueReply> {

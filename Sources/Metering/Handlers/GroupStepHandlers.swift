@@ -4,8 +4,8 @@ package import RPC
 import Storage
 
 extension MeteringService {
-    /// Takes an active group for a saga, or for a renewal an expired one, so that nothing else moves it and its account is not cut meanwhile. Undo gives it
-    /// back. The reply's instant is not before the account's last one.
+    /// Takes an active group for a saga, or for a renewal an expired one, so that nothing else moves it and its account
+    /// is not cut meanwhile. Undo gives it back. The reply's instant is not before the account's last one.
     /// - Throws: `GroupError.locked` while another saga holds it; `AccountBusyError.cutDue` while a cut is under way.
     package func lockGroup(
         _ request: MeteringV1.LockGroupRequest, _ call: CallContext
@@ -109,11 +109,11 @@ extension MeteringService {
             }, undo: { _ in }, isPivot: true)
     }
 
-    /// Releases a group. For its owner: a pay-as-you-go one is billed to the end of the unit that is running, an overdue or
-    /// expired one just goes. When due: one that is overdue or expired since the instant named, 15 days later. The pivot of
-    /// its saga.
-    /// - Throws: `GroupError.notPayAsYouGo` for a subscribed one; `.locked` while a saga holds it; `.notDue` when its state
-    ///   is not what the request says.
+    /// Releases a group. For its owner: a pay-as-you-go one is billed to the end of the unit that is running, an
+    /// overdue or expired one just goes. When due: one that is overdue or expired since the instant named, 15 days
+    /// later. The pivot of its saga.
+    /// - Throws: `GroupError.notPayAsYouGo` for a subscribed one; `.locked` while a saga holds it; `.notDue` when its
+    ///   state is not what the request says.
     package func releaseGroup(
         _ request: MeteringV1.ReleaseGroupRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.GroupReply> {
@@ -142,8 +142,8 @@ extension MeteringService {
             }, undo: { _ in }, isPivot: true)
     }
 
-    /// The account owes nothing from an instant on: its overdue groups are active again. Follows the pivot that ended the
-    /// debt.
+    /// The account owes nothing from an instant on: its overdue groups are active again. Follows the pivot that ended
+    /// the debt.
     package func resumeAccount(
         _ request: MeteringV1.ResumeAccountRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.ResumeAccountReply> {

@@ -64,7 +64,8 @@ package struct AccountProgress: Hashable, Sendable {
     }
 
     /// The account owes nothing from `instant` on. What is billed by use accrues again by `accrues(from:)`.
-    /// - Returns: whether it was overdue. One that was found overdue after `instant` stays so: the recovery is an old one.
+    /// - Returns: whether it was overdue. One that was found overdue after `instant` stays so: the recovery is an old
+    ///   one.
     package mutating func recover(at instant: Timestamp) -> Bool {
         guard let since = overdueAt, since <= instant else { return false }
         note(instant)

@@ -115,7 +115,7 @@ package enum GroupError: BillingError, Hashable {
         case .termUnconnected(let id, let start, let end):
             "A term from \(start) to \(end) neither follows the last paid term of the group '\(id)' nor starts anew."
         case .notLastRenewal(let id, let order):
-            "The order '\(order)' did not pay for the last pending renewal of the group '\(id)'; cancel the last one first."
+            "The order '\(order)' is not the last pending renewal of the group '\(id)'; cancel that one first."
         case .renewalMonths(let months): "A term has 1, 2, 3, 6 or 12 months, not \(months)."
         case .instanceCount(let count): "A group has 1 to 100 instances, not \(count)."
         case .instanceNotFound(let id): "There is no instance '\(id)' in this group."

@@ -67,14 +67,14 @@ package struct Release: Hashable, Sendable {
 package enum GroupState: Hashable, Sendable {
     /// Can transition to `active` when its creation is reported, or to `released` when that failed.
     case creating(GroupBilling)
-    /// Can transition to `released` by its owner or by unsubscription, to `overdue` at a cut or to `expired` at the end of
-    /// its last term; from pay-as-you-go to subscription by a switch.
+    /// Can transition to `released` by its owner or by unsubscription, to `overdue` at a cut or to `expired` at the end
+    /// of its last term; from pay-as-you-go to subscription by a switch.
     case active(GroupBilling, lock: SagaID?)
     /// Pay-as-you-go that stopped at a cut. Can transition to `active` when the account owes nothing any more, or to
     /// `released` by its owner or after 15 days.
     case overdue(BillingUnit, anchor: Timestamp, since: Timestamp)
-    /// Unusable since its last term ended. Can transition to `active` by a renewal, or to `released` by its owner or after
-    /// 15 days.
+    /// Unusable since its last term ended. Can transition to `active` by a renewal, or to `released` by its owner or
+    /// after 15 days.
     case expired(Subscription, lock: SagaID?)
     case released(Release)
 

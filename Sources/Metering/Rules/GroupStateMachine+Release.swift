@@ -37,8 +37,8 @@ extension GroupStateMachine {
         return nil
     }
 
-    /// Use stops at the hour of the cut. What began while the cut was under way is not used at all; the tail of a released
-    /// group ends there too (domain 2.7).
+    /// Use stops at the hour of the cut. What began while the cut was under way is not used at all; the tail of a
+    /// released group ends there too (domain 2.7).
     mutating func foundOverdue(_ hour: Timestamp) throws(GroupError) -> TimelineChange? {
         switch state {
         case .active(.payAsYouGo(let unit, let anchor?), let lock):

@@ -12,8 +12,8 @@ extension GroupStateMachine {
         return .end(at: min(at, subscription.current.end))
     }
 
-    /// A renewal paid before the end is pending; one paid at the end or later starts anew. The lock may have kept a group
-    /// active that expires at the instant of payment.
+    /// A renewal paid before the end is pending; one paid at the end or later starts anew. The lock may have kept a
+    /// group active that expires at the instant of payment.
     mutating func extended(_ term: Term, _ saga: SagaID) throws(GroupError) -> TimelineChange? {
         var subscription = try held(by: saga)
         let isExpired = state.status == .expired
@@ -53,8 +53,8 @@ extension GroupStateMachine {
         return .succeed(.subscription(next))
     }
 
-    /// Changes what auto-renewal buys, or switches it. Attempts of a cycle that is under way stay as they are when it was
-    /// on already.
+    /// Changes what auto-renewal buys, or switches it. Attempts of a cycle that is under way stay as they are when it
+    /// was on already.
     mutating func autoRenewalSet(_ renewal: AutoRenewal?) throws(GroupError) -> TimelineChange? {
         try changeSubscription { subscription in
             if let renewal, let earlier = subscription.autoRenewal {

@@ -30,14 +30,14 @@ extension CutStore {
         return try found.map { (try AccountStore(transaction, $0.account).group($0.group), $0.at) }
     }
 
-    /// The earliest instant after `after` at which a group is released that is overdue or expired; what is late already is
-    /// due at the next top of the hour.
+    /// The earliest instant after `after` at which a group is released that is overdue or expired; what is late already
+    /// is due at the next top of the hour.
     package func nextRelease(after: Timestamp) throws -> Timestamp? {
         try next("SELECT MIN(release_at) FROM instance_group WHERE release_at IS NOT NULL AND release_at", after)
     }
 
-    /// The earliest instant after `after` at which auto-renewal is attempted; what is late already is due at the next top
-    /// of the hour.
+    /// The earliest instant after `after` at which auto-renewal is attempted; what is late already is due at the next
+    /// top of the hour.
     package func nextAttempt(after: Timestamp) throws -> Timestamp? {
         try next("SELECT MIN(attempt_at) FROM instance_group WHERE attempt_at IS NOT NULL AND attempt_at", after)
     }
