@@ -205,6 +205,26 @@ import Testing
         #expect(audit.findings.map(\.breaches) == [0, 0, 0, 0], "\(audit.findings)")
     }
 
+    @Test("A subscription can be unsubscribed while the account is overdue, and a recovery follows at that instant")
+    func unsubscribing() async throws {
+        let rig = try Rig()
+        try await rig.createPaid(start: "2026-04-10 09:00", end: "2026-05-11")
+        let group = try await rig.createOverdue(at: "2026-04-10 09:10", cut: "2026-04-10 10:00")
+        try await rig.lock("ag-paid", for: .subscription, at: "2026-04-10 10:20")
+        let ended = try await rig.steps.endGroup(
+            MeteringV1.EndGroupRequest(
+                step: Rig.step("saga-one", "end"), groupID: "ag-paid", at: instant("2026-04-10 10:20").milliseconds),
+            rig.at("2026-04-10 10:20"))
+        #expect(ended.group?.releaseCause == .unsubscribed)
+        #expect(try await rig.nextDue(after: "2026-04-10 10:20").cut == nil)
+        // The refund to the balance paid what was outstanding.
+        #expect(try await rig.resume(at: "2026-04-10 10:20").groupIDs == [group])
+        #expect(try await rig.cut(through: "2026-04-10 11:00") == MeteringV1.CutReply(accounts: 1, lines: 1))
+        #expect(
+            rig.order.lines(of: group).last?.period
+                == Period(instant("2026-04-10 10:20"), instant("2026-04-10 11:00")))
+    }
+
     @Test("A crash after the posting finds the account overdue again when the cut is repeated")
     func crashed() async throws {
         let rig = try Rig()

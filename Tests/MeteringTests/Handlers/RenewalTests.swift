@@ -75,6 +75,10 @@ import Testing
             try await rig.createPaid(group, start: "2026-04-10 15:20", end: "2026-05-11")
         }
         try await rig.expire(through: "2026-05-11")
+        let expired = try await rig.groups.listGroups(
+            MeteringV1.ListGroupsRequest(statuses: [.expired]), rig.at("2026-05-12")
+        ).groups
+        #expect(expired.map(\.groupID) == ["ag-due", "ag-mine"])
         let mine = try await rig.release("ag-mine", at: "2026-05-12")
         #expect(mine.group?.releaseCause == .owner)
         #expect(try await rig.nextDue(after: "2026-05-12").release == instant("2026-05-26"))
