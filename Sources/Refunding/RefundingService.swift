@@ -20,6 +20,7 @@ package struct RefundingService: Sendable {
 
     package func register(in router: inout Router) {
         router.handle(RefundV1.Refunds.quoteRefund, quoteRefund)
+        router.handle(RefundV1.Refunds.quoteRenewalRefund, quoteRenewalRefund)
         router.handle(RefundV1.Refunds.getRefund, getRefund)
         router.handle(RefundV1.Refunds.listRefunds, listRefunds)
         router.handle(RefundV1.Refunds.confirmRefund, confirmRefund)

@@ -19,6 +19,8 @@ final class OrderDouble: Sendable {
         /// What the next call is answered with instead.
         var refusal: RPCError?
         var isPosted = false
+        /// Whether the money that is posted ends a debt.
+        var recovers = false
         var isTombstone = false
         var postings: [Posting] = []
     }
@@ -72,22 +74,23 @@ final class OrderDouble: Sendable {
                 }
                 state.orders[index].refundedMicros = line.amountMicros
                 state.orders[index].refundedAt = request.at
-                switch state.orders[index].paymentMethod {
-                case .balance: toBalance += line.amountMicros
-                case .online, .unspecified: online += line.amountMicros
-                }
+                toBalance += line.toBalanceMicros
+                online += line.onlineMicros
             }
             return Response(
                 OrderV1.RefundPostedReply(
                     refundID: request.refundID, amountMicros: toBalance + online, toBalanceMicros: toBalance,
-                    onlineMicros: online, at: request.at))
+                    onlineMicros: online, at: request.at, recovered: state.recovers))
         }
     }
 }
 
 /// Stands in for the pricing service: one consumed amount for every order, used days and all.
 final class PricingDouble: Sendable {
-    let consumed = Mutex(PricingV1.ConsumedTerm(usedDays: 12, termDays: 31, consumedMicros: 16_100_000))
+    let consumed = Mutex(
+        PricingV1.ConsumedTerm(
+            usedDays: 12, termDays: 31, factorMillionths: 1_000_000, consumedMicros: 16_100_000))
+    let unconditionalDays = Mutex<UInt32>(0)
     let asked = Mutex<[PricingV1.ConsumedRequest]>([])
 
     var channel: any Channel {
@@ -100,7 +103,7 @@ final class PricingDouble: Sendable {
                         var consumed = self.consumed.withLock { $0 }
                         consumed.orderID = term.orderID
                         return consumed
-                    }))
+                    }, unconditionalRefundDays: self.unconditionalDays.withLock { $0 }))
         }
         return InProcessChannel(router: router)
     }

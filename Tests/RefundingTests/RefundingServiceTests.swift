@@ -28,7 +28,7 @@ private struct Scene {
                 OrderV1.Order(
                     orderID: "ord-1", accountID: "acct-1", kind: .switch, status: .paid, groupID: "ag-1", instances: 3,
                     months: 1, priceListVersion: 1, listNanos: 41_603_700_000, totalMicros: 41_600_000,
-                    paidAt: start, paymentMethod: .balance, termStart: start, termEnd: end)
+                    paidAt: start, paymentMethod: .balance, termStart: start, termEnd: end, balanceMicros: 41_600_000)
             ]
         }
     }
@@ -50,18 +50,37 @@ private struct Scene {
             .init(group: group), call(RefundV1.Refunds.quoteRefund, account: account, at: instant))
     }
 
+    func renewalQuote(at instant: String = "2026-04-22 15:20") async throws -> Response<RefundV1.QuoteRefundReply> {
+        try await service.quoteRenewalRefund(
+            .init(group: group), call(RefundV1.Refunds.quoteRenewalRefund, at: instant))
+    }
+
+    /// Adds renewals of one month each, paid from the balance.
+    func renew(_ ids: String...) throws {
+        order.change { state in
+            for id in ids {
+                var renewal = state.orders[state.orders.count - 1]
+                (renewal.orderID, renewal.kind) = (id, .renewal)
+                renewal.termStart = renewal.termEnd
+                renewal.termEnd += 31 * .millisecondsPerDay
+                state.orders.append(renewal)
+            }
+        }
+    }
+
     func step(_ name: String, undo: Bool = false) -> CommonV1.SagaStep {
         .init(sagaID: "saga-0000000000000001", definition: "unsubscribe", step: name, undo: undo)
     }
 
     func open(
-        token: String, undo: Bool = false, epoch: UInt64 = 1, refund: String = "ref-1", saga: String? = nil
+        token: String, undo: Bool = false, epoch: UInt64 = 1, refund: String = "ref-1", saga: String? = nil,
+        renewalOnly: Bool = false, at instant: String = "2026-04-22 15:20"
     ) async throws -> Response<RefundV1.RefundReply> {
         var step = step("OpenRefund", undo: undo)
         if let saga { step.sagaID = saga }
         return try await service.openRefund(
-            .init(step: step, refundID: refund, group: group, token: token),
-            call(RefundV1.RefundSteps.openRefund, epoch: epoch))
+            .init(step: step, refundID: refund, group: group, token: token, renewalOnly: renewalOnly),
+            call(RefundV1.RefundSteps.openRefund, epoch: epoch, at: instant))
     }
 
     func pay(undo: Bool = false, epoch: UInt64 = 1) async throws -> Response<RefundV1.RefundReply> {
@@ -102,7 +121,7 @@ private func reason(_ body: () async throws -> some Any) async -> String? {
         #expect(router.handlers.count == RefundV1.Refunds.all.count + RefundV1.RefundSteps.all.count)
     }
 
-    @Test("Example 9: the quote tells amount, orders, way, token and losses")
+    @Test("Example 9: the quote tells amount, orders, ways, token, losses and what consumed follows from")
     func quote() async throws {
         let quote = try await scene.quote()
         #expect(quote.amountMicros == 25_500_000)
@@ -113,7 +132,9 @@ private func reason(_ body: () async throws -> some Any) async -> String? {
             quote.orders == [
                 .init(
                     orderID: "ord-1", cashPaidMicros: 41_600_000, consumedMicros: 16_100_000, refundMicros: 25_500_000,
-                    usedDays: 12, termDays: 31)
+                    usedDays: 12, termDays: 31, toBalanceMicros: 25_500_000, factorMillionths: 1_000_000,
+                    listNanos: 41_603_700_000, termStart: scene.group.termStart, termEnd: scene.group.termEnd,
+                    months: 1, priceListVersion: 1)
             ])
         #expect(quote.losses.count == 3)
         let asked = scene.pricing.asked.withLock { $0 }
@@ -136,11 +157,128 @@ private func reason(_ body: () async throws -> some Any) async -> String? {
         #expect(try await scene.quote().orders.map(\.orderID) == ["ord-1"])
     }
 
-    @Test("Money that was paid online goes back online")
+    @Test("Money that was paid online goes back online, also of an order that does not tell parts")
     func online() async throws {
-        scene.order.change { $0.orders[0].paymentMethod = .online }
+        scene.order.change { ($0.orders[0].paymentMethod, $0.orders[0].balanceMicros) = (.online, 0) }
         let quote = try await scene.quote()
         #expect((quote.toBalanceMicros, quote.onlineMicros) == (0, 25_500_000))
+        scene.order.change { $0.orders[0].onlineMicros = 41_600_000 }
+        #expect(try await scene.quote().orders == quote.orders)
+    }
+
+    @Test("A mixed payment comes back pro rata, and its coupon does not")
+    func mixed() async throws {
+        scene.order.change { state in
+            (state.orders[0].balanceMicros, state.orders[0].onlineMicros) = (10_000_000, 20_000_000)
+            (state.orders[0].couponMicros, state.orders[0].paymentID) = (11_600_000, "pay-1")
+        }
+        let quote = try await scene.quote()
+        #expect(quote.orders[0].cashPaidMicros == 30_000_000)
+        #expect(quote.orders[0].couponLostMicros == 11_600_000)
+        #expect(quote.orders[0].paymentID == "pay-1")
+        #expect((quote.toBalanceMicros, quote.onlineMicros) == (4_630_000, 9_270_000))
+    }
+
+    @Test("Parts that are not the price, and an order without a kind, are answers that cannot be used")
+    func unusable() async throws {
+        scene.order.change { $0.orders[0].onlineMicros = 1 }
+        #expect(await reason { try await scene.quote() } == "refund.unusable_answer")
+        scene.order.change { ($0.orders[0].onlineMicros, $0.orders[0].kind) = (0, .unspecified) }
+        #expect(await reason { try await scene.quote() } == "refund.unusable_answer")
+        scene.order.change { state in
+            state.orders[0].kind = .new
+            (state.orders[0].balanceMicros, state.orders[0].paymentMethod) = (0, .unspecified)
+        }
+        #expect(await reason { try await scene.quote() } == "refund.unusable_answer")
+    }
+
+    @Test("Pending renewals come back in full, and pricing is asked about the running term alone")
+    func pending() async throws {
+        try scene.renew("ord-2", "ord-3")
+        let quote = try await scene.quote()
+        #expect(quote.amountMicros == 25_500_000 + 2 * 41_600_000)
+        #expect(quote.orders.map(\.inFullBecause) == ["", "pending renewal", "pending renewal"])
+        #expect(scene.pricing.asked.withLock { $0 }.map { $0.terms.map(\.orderID) } == [["ord-1"]])
+        _ = try await scene.open(token: quote.token)
+        _ = try await scene.pay()
+        #expect(
+            scene.order.postings.first?.request.lines.map(\.toBalanceMicros) == [25_500_000, 41_600_000, 41_600_000])
+    }
+
+    @Test("The last renewal is cancelled by itself, then the one before it, then the group")
+    func renewals() async throws {
+        try scene.renew("ord-2", "ord-3")
+        for (number, order) in [(1, "ord-3"), (2, "ord-2")] {
+            let quote = try await scene.renewalQuote()
+            #expect(quote.amountMicros == 41_600_000)
+            #expect(quote.orders.map(\.orderID) == [order])
+            let (refund, saga) = ("ref-\(number)", "saga-000000000000000\(number)")
+            let opened = try await scene.open(token: quote.token, refund: refund, saga: saga, renewalOnly: true)
+            #expect(opened.refund?.renewalOnly == true)
+            #expect(opened.refund?.orders.map(\.inFullBecause) == ["pending renewal"])
+            #expect(
+                await reason {
+                    try await scene.open(
+                        token: quote.token, refund: "ref-9", saga: "saga-9\(number)", renewalOnly: true)
+                } == "refund.already_open")
+            scene.order.change { state in
+                guard let index = state.orders.firstIndex(where: { $0.orderID == order }) else { return }
+                (state.orders[index].refundedMicros, state.orders[index].refundedAt) = (41_600_000, quote.at)
+            }
+        }
+        #expect(await reason { try await scene.renewalQuote() } == "refund.no_pending_renewal")
+        let whole = try await scene.open(
+            token: try await scene.quote().token, refund: "ref-3", saga: "saga-0000000000000003")
+        #expect(whole.refund?.renewalOnly == false)
+        let service = scene.service
+        let audit = try await service.auditRefunds(
+            .init(partitionTo: 256), scene.call(RefundV1.Refunds.auditRefunds))
+        #expect(audit.findings.map(\.checked) == [3])
+        #expect(audit.findings.map(\.breaches) == [0])
+    }
+
+    @Test("A token of the group cancels no renewal")
+    func tokenKinds() async throws {
+        try scene.renew("ord-2")
+        let whole = try await scene.quote().token
+        #expect(await reason { try await scene.open(token: whole, renewalOnly: true) } == "refund.quote_changed")
+        let renewal = try await scene.renewalQuote().token
+        #expect(await reason { try await scene.open(token: renewal, saga: "saga-2") } == "refund.quote_changed")
+    }
+
+    @Test("The unconditional refund is had once in a calendar year; one that is dropped leaves it to another")
+    func unconditional() async throws {
+        var scene = scene
+        scene.pricing.unconditionalDays.withLock { $0 = 20 }
+        scene.order.change { $0.orders[0].kind = .new }
+        let token = try await scene.quote().token
+        #expect(token.hasPrefix("r1-41600000-"))
+        let opened = try await scene.open(token: token)
+        #expect(opened.refund?.cause == "unconditional")
+        #expect(opened.refund?.orders.map(\.inFullBecause) == ["unconditional"])
+
+        // Another group of the account: its owner was told of all the money, and is refused less.
+        scene.group.groupID = "ag-2"
+        scene.order.change { $0.orders[0].groupID = "ag-2" }
+        scene.order.change { $0.orders[0].orderID = "ord-2" }
+        let second = try await scene.quote()
+        #expect(second.amountMicros == 25_500_000)
+        scene.group.groupID = "ag-1"
+        _ = try await scene.open(token: token, undo: true)
+        scene.group.groupID = "ag-2"
+        #expect(try await scene.quote().amountMicros == 41_600_000)
+        #expect(
+            await reason { try await scene.open(token: second.token, refund: "ref-2", saga: "saga-2") }
+                == "refund.quote_changed")
+    }
+
+    @Test("Whether the money ended a debt is passed on, also on a repeat")
+    func recovered() async throws {
+        _ = try await scene.open(token: try await scene.quote().token)
+        scene.order.change { $0.recovers = true }
+        #expect(try await scene.pay().recovered)
+        #expect(try await scene.pay().recovered)
+        #expect(try await !scene.close().recovered)
     }
 
     @Test("A group of another account is answered as absent")
@@ -187,7 +325,10 @@ private func reason(_ body: () async throws -> some Any) async -> String? {
         #expect(posting.key == "saga-0000000000000001:post-refund")
         #expect(posting.epoch == 3)
         #expect(posting.request.at == quote.at)
-        #expect(posting.request.lines == [.init(orderID: "ord-1", amountMicros: 25_500_000)])
+        #expect(
+            posting.request.lines == [
+                .init(orderID: "ord-1", amountMicros: 25_500_000, toBalanceMicros: 25_500_000)
+            ])
         let service = scene.service
         let close = try scene.call(RefundV1.RefundSteps.closeRefund, epoch: 3)
         let closed = try await service.closeRefund(
@@ -289,7 +430,7 @@ private func reason(_ body: () async throws -> some Any) async -> String? {
 
     @Test("An online refund is confirmed once")
     func confirmation() async throws {
-        scene.order.change { $0.orders[0].paymentMethod = .online }
+        scene.order.change { ($0.orders[0].balanceMicros, $0.orders[0].onlineMicros) = (0, 41_600_000) }
         _ = try await scene.open(token: try await scene.quote().token)
         let service = scene.service
         func confirm(_ key: String) async throws -> Response<RefundV1.RefundReply> {

@@ -3,22 +3,30 @@ import BillingCore
 import Storage
 
 extension RefundV1.RefundReply {
-    init(_ refund: Refund) {
+    /// - Parameter recovered: whether paying it ended the account's being overdue.
+    init(_ refund: Refund, recovered: Bool = false) {
         self.init(
             refund: RefundV1.Refund(
                 refundID: refund.id.text, accountID: refund.account.text, groupID: refund.groupID,
                 status: RefundV1.RefundStatus(refund.state), openedAt: refund.at.milliseconds,
                 at: refund.at.milliseconds, amountMicros: refund.amount.micros,
-                toBalanceMicros: refund.toBalance.micros, onlineMicros: refund.online.micros,
-                onlineConfirmed: refund.isOnlineConfirmed, orders: refund.orders.map(RefundV1.RefundedOrder.init)))
+                toBalanceMicros: refund.parts.toBalance.micros, onlineMicros: refund.parts.online.micros,
+                onlineConfirmed: refund.isOnlineConfirmed, orders: refund.orders.map(RefundV1.RefundedOrder.init),
+                cause: refund.isUnconditional ? FullRefundCause.unconditional.text : "",
+                renewalOnly: refund.isRenewalOnly), recovered: recovered)
     }
 }
 
 extension RefundV1.RefundedOrder {
-    init(_ order: RefundedAmount) {
+    init(_ order: RefundedOrder) {
         self.init(
-            orderID: order.orderID, cashPaidMicros: order.cashPaid.micros, consumedMicros: order.consumed.micros,
-            refundMicros: order.refund.micros, usedDays: order.usedDays, termDays: order.termDays)
+            orderID: order.id, cashPaidMicros: order.paid.cash.micros, consumedMicros: order.consumed.micros,
+            refundMicros: order.refund.micros, usedDays: order.use.usedDays, termDays: order.use.termDays,
+            inFullBecause: order.inFull?.text ?? "", couponLostMicros: order.paid.coupon.micros,
+            toBalanceMicros: order.parts.toBalance.micros, onlineMicros: order.parts.online.micros,
+            factorMillionths: order.use.factorMillionths, listNanos: order.term.listNanos,
+            termStart: order.term.start.milliseconds, termEnd: order.term.end.milliseconds, months: order.term.months,
+            priceListVersion: order.term.priceListVersion, paymentID: order.paymentID)
     }
 }
 

@@ -79,7 +79,7 @@ extension RefundStore {
 extension CommonV1.AuditFinding {
     fileprivate init(_ invariant: RefundInvariant) {
         self.init(
-            invariant: "M6", title: "Refunds give back at most what was paid, and a group once",
+            invariant: "M6", title: "Refunds follow from what was paid and used, and give back once",
             checked: invariant.checked, breaches: Int64(invariant.breaches.count),
             examples: Array(invariant.breaches.prefix(5)))
     }

@@ -1,18 +1,38 @@
 import BillingAPI
 import BillingCore
 import RPC
+import Storage
 
 extension RefundingService {
     /// What unsubscribing a group now would give back, and what is lost.
     func quoteRefund(
         _ request: RefundV1.QuoteRefundRequest, _ call: CallContext
     ) async throws -> Response<RefundV1.QuoteRefundReply> {
-        let quote = try await quote(request.group, call)
+        try await quote(try await facts(of: request.group, renewalOnly: false, call), call)
+    }
+
+    /// What cancelling the last pending renewal now would give back: all that was paid for it.
+    func quoteRenewalRefund(
+        _ request: RefundV1.QuoteRefundRequest, _ call: CallContext
+    ) async throws -> Response<RefundV1.QuoteRefundReply> {
+        try await quote(try await facts(of: request.group, renewalOnly: true, call), call)
+    }
+
+    private func quote(
+        _ facts: RefundFacts, _ call: CallContext
+    ) async throws -> Response<RefundV1.QuoteRefundReply> {
+        let account = try call.accountID()
+        let quote = try await database.read { transaction in
+            try facts.quote(RefundStore(transaction: transaction, account: account))
+        }
         return Response(RefundV1.QuoteRefundReply(quote), effectiveAt: quote.at)
     }
 
+    /// Asks the other services all that a quote needs.
     /// - Throws: `RefundError` for what cannot be given back; `RPCError` when order or pricing cannot be asked.
-    func quote(_ group: MeteringV1.InstanceGroup?, _ call: CallContext) async throws -> RefundQuote {
+    func facts(
+        of group: MeteringV1.InstanceGroup?, renewalOnly: Bool, _ call: CallContext
+    ) async throws -> RefundFacts {
         let account = try call.accountID()
         guard let group else { throw RefundError.groupMissing }
         guard group.accountID == account.text else { throw RefundError.groupNotFound(group.groupID) }
@@ -20,11 +40,12 @@ extension RefundingService {
         // T, the instant of the unsubscription: not before the account's latest (design 2.2).
         var clock = AccountClock(lastAt: lastAt)
         let at = try clock.admit(try call.instant())
-        let facts = SubscribedGroup(group)
-        try facts.requireUnsubscribable(
-            at: at, unpaidOrders: placed.filter { $0.isUnpaid(at: at) }.map(\.orderID))
-        let orders = try await consumed(placed.filter { $0.isEffective(at: at) }, at, call)
-        return try RefundQuote(facts, at: at, orders: orders)
+        let subscription = try Subscription(
+            SubscribedGroup(group), at: at, paid: try placed.filter { $0.status == .paid }.map { try PaidOrder($0) },
+            unpaidOrders: placed.filter { $0.isUnpaid(at: at) }.map(\.orderID))
+        guard !renewalOnly else { return .renewal(subscription) }
+        let used = try await use(of: subscription.running, at, call)
+        return .group(subscription, used)
     }
 
     /// The orders of a group that are not cancelled, and the account's latest instant.
@@ -43,33 +64,41 @@ extension RefundingService {
         }
     }
 
-    private func consumed(
-        _ orders: [OrderV1.Order], _ at: Timestamp, _ call: CallContext
-    ) async throws -> [RefundedOrder] {
-        guard !orders.isEmpty else { return [] }
+    private func use(
+        of orders: [PaidOrder], _ at: Timestamp, _ call: CallContext
+    ) async throws -> PricingV1.ConsumedReply {
+        guard !orders.isEmpty else { return .init() }
         let reply = try await prices.consumed(
-            PricingV1.ConsumedRequest(at: at.milliseconds, terms: orders.map(PricingV1.PaidTerm.init)), call.onward)
-        guard reply.terms.map(\.orderID) == orders.map(\.orderID) else {
+            PricingV1.ConsumedRequest(at: at.milliseconds, terms: orders.map(PricingV1.PaidTerm.init)), call.onward
+        ).message
+        guard reply.terms.map(\.orderID) == orders.map(\.id) else {
             throw RefundError.unusableAnswer("pricing answered for other orders than it was asked about")
         }
-        return try zip(orders, reply.terms).map { try RefundedOrder($0, $1) }
+        return reply
     }
 }
 
-extension SubscribedGroup {
-    fileprivate init(_ group: MeteringV1.InstanceGroup) {
-        let state: State =
-            switch group.status {
-            case .active: .active
-            case .overdue: .overdue
-            case .expired: .expired
-            case .released: .released
-            // A group that says nothing of itself is not active either.
-            case .creating, .unspecified: .creating
-            }
-        self.init(
-            id: group.groupID, instances: group.instances, isSubscribed: group.billingMethod == .subscription,
-            state: state, termEnd: Timestamp(milliseconds: group.termEnd))
+/// What order and pricing told, from which the quote follows once the account's own refunds are known.
+enum RefundFacts: Sendable {
+    case group(Subscription, PricingV1.ConsumedReply)
+    case renewal(Subscription)
+
+    /// - Throws: `RefundError` when nothing would come back, or there is no renewal to cancel.
+    func quote(_ store: RefundStore) throws -> RefundQuote {
+        switch self {
+        case .renewal(let subscription): return try subscription.renewalRefund()
+        case .group(let subscription, let used):
+            return try subscription.refund(
+                using: used.terms.map { ($0.use, Money(micros: $0.consumedMicros)) },
+                unconditionalDays: used.unconditionalRefundDays,
+                hadUnconditional: try store.hadUnconditional(inYear: subscription.year))
+        }
+    }
+}
+
+extension PricingV1.ConsumedTerm {
+    fileprivate var use: TermUse {
+        TermUse(usedDays: usedDays, termDays: termDays, factorMillionths: factorMillionths)
     }
 }
 
@@ -78,34 +107,15 @@ extension OrderV1.Order {
     fileprivate func isUnpaid(at instant: Timestamp) -> Bool {
         status == .unpaid && deadlineAt > instant.milliseconds
     }
-
-    /// Paid, not given back, and its term not over.
-    fileprivate func isEffective(at instant: Timestamp) -> Bool {
-        status == .paid && refundedAt == 0 && refundedMicros == 0 && termEnd > instant.milliseconds
-    }
 }
 
 extension PricingV1.PaidTerm {
-    fileprivate init(_ order: OrderV1.Order) {
+    fileprivate init(_ order: PaidOrder) {
         self.init(
-            orderID: order.orderID, specification: order.specification, region: order.region,
-            priceListVersion: order.priceListVersion, months: order.months, listNanos: order.listNanos,
-            termStart: order.termStart, termEnd: order.termEnd)
-    }
-}
-
-extension RefundedOrder {
-    fileprivate init(_ order: OrderV1.Order, _ used: PricingV1.ConsumedTerm) throws(RefundError) {
-        let way: PaymentWay
-        switch order.paymentMethod {
-        case .balance: way = .balance
-        case .online: way = .online
-        case .unspecified: throw .unusableAnswer("paid order \(order.orderID) does not say how it was paid")
-        }
-        self.init(
-            id: order.orderID, cashPaid: Money(micros: order.totalMicros), way: way,
-            consumed: Money(micros: used.consumedMicros), usedDays: used.usedDays, termDays: used.termDays,
-            termEnd: Timestamp(milliseconds: order.termEnd))
+            orderID: order.id, specification: order.specification, region: order.region,
+            priceListVersion: order.term.priceListVersion, months: order.term.months,
+            listNanos: order.term.listNanos, termStart: order.term.start.milliseconds,
+            termEnd: order.term.end.milliseconds)
     }
 }
 
@@ -113,8 +123,7 @@ extension RefundV1.QuoteRefundReply {
     fileprivate init(_ quote: RefundQuote) {
         self.init(
             groupID: quote.groupID, at: quote.at.milliseconds, amountMicros: quote.amount.micros,
-            orders: quote.orders.map { RefundV1.RefundedOrder(RefundedAmount($0)) },
-            toBalanceMicros: quote.toBalance.micros, onlineMicros: quote.online.micros, token: quote.token.text,
-            losses: quote.losses)
+            orders: quote.orders.map(RefundV1.RefundedOrder.init), toBalanceMicros: quote.parts.toBalance.micros,
+            onlineMicros: quote.parts.online.micros, token: quote.token.text, losses: quote.losses)
     }
 }

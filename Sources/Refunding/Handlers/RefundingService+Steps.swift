@@ -6,32 +6,35 @@ import Storage
 extension RefundingService {
     /// Fixes T and the amount, which must be the token's. An undo drops the refund.
     ///
-    /// The quote is computed before the transaction, and refused in it: on a repeat the step's row answers, whatever
-    /// the quote would say by then.
+    /// The other services are asked before the transaction, and refusals come in it: on a repeat the step's row answers,
+    /// whatever the quote would say by then.
     func openRefund(
         _ request: RefundV1.OpenRefundRequest, _ call: CallContext
     ) async throws -> Response<RefundV1.RefundReply> {
         let (account, step) = (try call.accountID(), try SagaStep(request.step))
-        let outcome = step.isUndo ? nil : try await quoteOutcome(request.group, call)
+        let outcome = step.isUndo ? nil : try await factsOutcome(request, call)
         return try await database.write(
             step: step, call, request,
             do: { transaction in
                 guard let outcome else { preconditionFailure("an undo does nothing anew; Storage sees to that") }
-                let quote = try outcome.get()
+                let store = RefundStore(transaction: transaction, account: account)
+                let quote = try outcome.get().quote(store)
                 try quote.requireConfirmed(by: request.token)
                 let refund = Refund(opening: try RefundID(request.refundID), account: account, quote)
-                try RefundStore(transaction: transaction, account: account).insert(refund)
+                try store.insert(refund)
                 return Response(RefundV1.RefundReply(refund), effectiveAt: refund.at)
             },
             undo: { try RefundStore(transaction: $0, account: account).apply(.dropped, to: request.refundID) })
     }
 
     /// The pivot of Unsubscribe: has order post the money, then notes it. Order's row of the step decides: what it
-    /// refuses is passed on and nothing is kept of it here, and an undo is order's to grant.
+    /// refuses is passed on and nothing is kept of it here, and an undo is order's to grant. The reply says whether the
+    /// balance part ended the account's being overdue.
     func payRefund(
         _ request: RefundV1.PayRefundRequest, _ call: CallContext
     ) async throws -> Response<RefundV1.RefundReply> {
         let (account, step) = (try call.accountID(), try SagaStep(request.step))
+        var recovered = false
         if step.isUndo {
             _ = try await post(OrderV1.PostRefundRequest(refundID: request.refundID), as: step, call)
         } else {
@@ -39,14 +42,17 @@ extension RefundingService {
                 try RefundStore(transaction: transaction, account: account).refund(request.refundID)
             }
             let posted = try await post(try refund.posting(), as: step, call)
-            guard posted.toBalanceMicros == refund.toBalance.micros, posted.onlineMicros == refund.online.micros else {
+            guard RefundParts(posted) == refund.parts else {
                 throw RefundError.unusableAnswer("order posted another amount than refund \(refund.id) is of")
             }
+            recovered = posted.recovered
         }
-        return try await decided(step, request, call) { store in try store.apply(.posted, to: request.refundID) }
+        return try await decided(step, request, call, recovered: recovered) { store in
+            try store.apply(.posted, to: request.refundID)
+        }
     }
 
-    /// The group has ended. Comes after the pivot.
+    /// The group has ended, or its renewal is dropped. Comes after the pivot.
     func closeRefund(
         _ request: RefundV1.CloseRefundRequest, _ call: CallContext
     ) async throws -> Response<RefundV1.RefundReply> {
@@ -56,11 +62,11 @@ extension RefundingService {
     }
 
     /// - Throws: `RPCError` when order or pricing cannot be asked, which settles nothing.
-    private func quoteOutcome(
-        _ group: MeteringV1.InstanceGroup?, _ call: CallContext
-    ) async throws -> Result<RefundQuote, RefundError> {
+    private func factsOutcome(
+        _ request: RefundV1.OpenRefundRequest, _ call: CallContext
+    ) async throws -> Result<RefundFacts, RefundError> {
         do {
-            return .success(try await quote(group, call))
+            return .success(try await facts(of: request.group, renewalOnly: request.renewalOnly, call))
         } catch let error as RefundError {
             return .failure(error)
         }
@@ -82,7 +88,7 @@ extension RefundingService {
 
     /// Keeps a step that decides its saga, or comes after such a one, so that only a step not done yet is taken back.
     private func decided<Request: WireMessage>(
-        _ step: SagaStep, _ request: Request, _ call: CallContext,
+        _ step: SagaStep, _ request: Request, _ call: CallContext, recovered: Bool = false,
         _ effect: @escaping @Sendable (RefundStore) throws -> Refund
     ) async throws -> Response<RefundV1.RefundReply> {
         let account = try call.accountID()
@@ -90,7 +96,7 @@ extension RefundingService {
             step: step, call, request,
             do: { transaction in
                 let refund = try effect(RefundStore(transaction: transaction, account: account))
-                return Response(RefundV1.RefundReply(refund), effectiveAt: refund.at)
+                return Response(RefundV1.RefundReply(refund, recovered: recovered), effectiveAt: refund.at)
             },
             undo: { _ in preconditionFailure("a pivot is never undone; Storage refuses it") }, isPivot: true)
     }
@@ -117,7 +123,15 @@ extension Refund {
         return OrderV1.PostRefundRequest(
             refundID: id.text, groupID: groupID, at: at.milliseconds,
             lines: orders.filter { $0.refund > .zero }.map {
-                OrderV1.RefundLine(orderID: $0.orderID, amountMicros: $0.refund.micros)
+                OrderV1.RefundLine(
+                    orderID: $0.id, amountMicros: $0.refund.micros, toBalanceMicros: $0.parts.toBalance.micros,
+                    onlineMicros: $0.parts.online.micros)
             })
+    }
+}
+
+extension RefundParts {
+    fileprivate init(_ posted: OrderV1.RefundPostedReply) {
+        self.init(toBalance: Money(micros: posted.toBalanceMicros), online: Money(micros: posted.onlineMicros))
     }
 }

@@ -5,7 +5,7 @@ struct Refund: Hashable, Sendable {
     enum State: Int64, Hashable, Sendable, CaseIterable {
         /// Can go to `posted` when the money is, or to `dropped` when its saga is undone.
         case open = 1
-        /// Can go to `closed` when the group has ended.
+        /// Can go to `closed` when the group has ended, or the renewal is dropped.
         case posted = 2
         case closed = 3
         case dropped = 4
@@ -22,32 +22,37 @@ struct Refund: Hashable, Sendable {
     let groupID: String
     /// T, the instant of unsubscription.
     let at: Timestamp
-    let toBalance: Money
-    let online: Money
-    let orders: [RefundedAmount]
+    let parts: RefundParts
+    let orders: [RefundedOrder]
+    /// Whether one pending renewal alone was cancelled, and the group goes on.
+    let isRenewalOnly: Bool
     private(set) var state: State
     private(set) var isOnlineConfirmed: Bool
 
-    var amount: Money { toBalance + online }
+    var amount: Money { parts.amount }
+    /// Whether it is the account's unconditional refund of its year (domain 7.4).
+    var isUnconditional: Bool { orders.contains { $0.inFull == .unconditional } }
+    /// The calendar year of T.
+    var year: Int { BillingCalendar.date(of: at).year }
 
     init(opening id: RefundID, account: AccountID, _ quote: RefundQuote) {
         self.init(
-            id: id, account: account, groupID: quote.groupID, at: quote.at, toBalance: quote.toBalance,
-            online: quote.online, orders: quote.orders.map(RefundedAmount.init), state: .open, isOnlineConfirmed: false)
+            id: id, account: account, groupID: quote.groupID, at: quote.at, parts: quote.parts, orders: quote.orders,
+            isRenewalOnly: quote.isRenewalOnly, state: .open, isOnlineConfirmed: false)
     }
 
     /// As it was kept.
     init(
-        id: RefundID, account: AccountID, groupID: String, at: Timestamp, toBalance: Money, online: Money,
-        orders: [RefundedAmount], state: State, isOnlineConfirmed: Bool
+        id: RefundID, account: AccountID, groupID: String, at: Timestamp, parts: RefundParts, orders: [RefundedOrder],
+        isRenewalOnly: Bool, state: State, isOnlineConfirmed: Bool
     ) {
         self.id = id
         self.account = account
         self.groupID = groupID
         self.at = at
-        self.toBalance = toBalance
-        self.online = online
+        self.parts = parts
         self.orders = orders
+        self.isRenewalOnly = isRenewalOnly
         self.state = state
         self.isOnlineConfirmed = isOnlineConfirmed
     }
@@ -71,26 +76,8 @@ struct Refund: Hashable, Sendable {
         case .posted, .closed: break
         case .open, .dropped: throw .notPosted(id.text, is: state)
         }
-        guard online > .zero else { throw .notOnline(id.text) }
+        guard parts.online > .zero else { throw .notOnline(id.text) }
         guard !isOnlineConfirmed else { throw .confirmed(id.text) }
         isOnlineConfirmed = true
-    }
-}
-
-/// What a refund keeps of each order.
-struct RefundedAmount: Hashable, Sendable {
-    let orderID: String
-    let cashPaid: Money
-    let consumed: Money
-    let refund: Money
-    let usedDays: UInt32
-    let termDays: UInt32
-}
-
-extension RefundedAmount {
-    init(_ order: RefundedOrder) {
-        self.init(
-            orderID: order.id, cashPaid: order.cashPaid, consumed: order.consumed, refund: order.refund,
-            usedDays: order.usedDays, termDays: order.termDays)
     }
 }

@@ -11,6 +11,10 @@ enum RefundError: BillingError, Hashable {
     case unpaidOrders([String], group: String)
     /// All that was paid is used up (domain 7.6).
     case zero(group: String)
+    /// A coupon alone paid the renewal.
+    case zeroRenewal(order: String)
+    /// Nothing is bought beyond the current term.
+    case noPendingRenewal(group: String)
     /// The amount is not the one that was told: ask for a new quote (domain 7.7).
     case quoteChanged(quoted: Money, now: Money)
     case tokenMalformed(String)
@@ -21,26 +25,26 @@ enum RefundError: BillingError, Hashable {
     case groupMissing
     /// Another refund of the group is under way or done.
     case groupHasRefund(group: String, refund: String)
+    /// Another refund of the renewal is under way or done.
+    case orderHasRefund(group: String, refund: String)
     /// The refund's id is taken by another one.
     case identifierTaken(String)
     case outOfTurn(refund: String, is: Refund.State, Refund.Event)
     case notPosted(String, is: Refund.State)
     case notOnline(String)
     case confirmed(String)
-    /// An instant more than 5 s before the account's latest one (design 2.2).
     /// Another service answered what it never should; its log and ours have to be looked at.
     case unusableAnswer(String)
     case stepMissing
 
     var status: Status {
         switch self {
-        case .payAsYouGo, .expired, .notActive, .unpaidOrders, .zero, .quoteChanged, .groupHasRefund, .outOfTurn,
-            .notPosted, .notOnline, .confirmed:
+        case .payAsYouGo, .expired, .notActive, .unpaidOrders, .zero, .zeroRenewal, .noPendingRenewal,
+            .quoteChanged, .groupHasRefund, .orderHasRefund, .outOfTurn, .notPosted, .notOnline, .confirmed:
             .failedPrecondition
         case .tokenMalformed, .groupMissing, .stepMissing: .invalidArgument
         case .notFound, .groupNotFound: .notFound
         case .identifierTaken: .alreadyExists
-        // The same operation stamped later may well succeed.
         case .unusableAnswer: .internalError
         }
     }
@@ -51,13 +55,14 @@ enum RefundError: BillingError, Hashable {
         case .expired: "refund.expired"
         case .notActive: "refund.not_active"
         case .unpaidOrders: "refund.unpaid_order"
-        case .zero: "refund.zero"
+        case .zero, .zeroRenewal: "refund.zero"
+        case .noPendingRenewal: "refund.no_pending_renewal"
         case .quoteChanged: "refund.quote_changed"
         case .tokenMalformed: "refund.token_malformed"
         case .notFound: "refund.not_found"
         case .groupNotFound: "group.not_found"
         case .groupMissing: "refund.group_missing"
-        case .groupHasRefund: "refund.already_open"
+        case .groupHasRefund, .orderHasRefund: "refund.already_open"
         case .identifierTaken: "refund.identifier_taken"
         case .outOfTurn: "refund.out_of_turn"
         case .notPosted: "refund.not_posted"
@@ -81,6 +86,10 @@ enum RefundError: BillingError, Hashable {
             "Group '\(group)' has an unpaid order, \(orders.joined(separator: ", ")); pay or cancel it first."
         case .zero(let group):
             "Unsubscribing group '\(group)' would refund 0.00 USD; keep it until its term ends."
+        case .zeroRenewal(let order):
+            "Cancelling renewal '\(order)' would refund 0.00 USD, as a coupon paid all of it; let it be."
+        case .noPendingRenewal(let group):
+            "Group '\(group)' has no pending renewal; only a renewal whose term has not begun can be cancelled by itself."
         case .quoteChanged(let quoted, let now):
             quoted == now
                 ? "The token confirms \(quoted.shortDescription) USD of another group or order; ask for a quote of this "
@@ -93,6 +102,8 @@ enum RefundError: BillingError, Hashable {
         case .groupNotFound(let id): "There is no group '\(id)'."
         case .groupMissing: "This method needs the group that is to be unsubscribed."
         case .groupHasRefund(let group, let refund): "Group '\(group)' is given back already, by refund \(refund)."
+        case .orderHasRefund(let group, let refund):
+            "The last renewal of group '\(group)' is given back already, by refund \(refund)."
         case .identifierTaken(let id): "There is another refund '\(id)'; a new one takes a new id."
         case .outOfTurn(let refund, let state, let event):
             "Refund '\(refund)' is \(state), so it cannot become \(event.rawValue)."
@@ -106,7 +117,8 @@ enum RefundError: BillingError, Hashable {
 
     var field: String {
         switch self {
-        case .payAsYouGo, .expired, .notActive, .unpaidOrders, .zero, .groupNotFound, .groupMissing, .groupHasRefund:
+        case .payAsYouGo, .expired, .notActive, .unpaidOrders, .zero, .zeroRenewal, .noPendingRenewal, .groupNotFound,
+            .groupMissing, .groupHasRefund, .orderHasRefund:
             "group"
         case .quoteChanged, .tokenMalformed: "token"
         case .notFound, .identifierTaken, .outOfTurn, .notPosted, .notOnline, .confirmed: "refund_id"
@@ -118,6 +130,7 @@ enum RefundError: BillingError, Hashable {
     var value: String {
         switch self {
         case .payAsYouGo(let text), .expired(let text, _), .notActive(let text, _), .zero(let text),
+            .zeroRenewal(let text), .noPendingRenewal(let text), .orderHasRefund(let text, _),
             .tokenMalformed(let text), .notFound(let text), .groupNotFound(let text), .groupHasRefund(let text, _),
             .identifierTaken(let text), .outOfTurn(let text, _, _), .notPosted(let text, _), .notOnline(let text),
             .confirmed(let text), .unusableAnswer(let text):

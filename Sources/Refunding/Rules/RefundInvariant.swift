@@ -1,7 +1,7 @@
 import BillingCore
 
-/// M6 over the refunds of one account: none gives back more than was paid, each is what domain 7 makes of its inputs,
-/// and a group or an order is given back once.
+/// M6 over the refunds of one account: none gives back more than was paid, each is what domain 7 makes of its stored
+/// inputs, and a group, an order and the unconditional refund of a year are given once.
 struct RefundInvariant: Sendable {
     private(set) var checked: Int64 = 0
     /// A sentence for each breach.
@@ -10,6 +10,7 @@ struct RefundInvariant: Sendable {
     mutating func check(_ refunds: [Refund]) {
         var groups: [String: RefundID] = [:]
         var orders: [String: RefundID] = [:]
+        var years: [Int: RefundID] = [:]
         for refund in refunds {
             checked += 1
             checkAmounts(of: refund)
@@ -17,12 +18,15 @@ struct RefundInvariant: Sendable {
             case .open, .posted, .closed: break
             case .dropped: continue
             }
-            if let other = groups.updateValue(refund.id, forKey: refund.groupID) {
+            if !refund.isRenewalOnly, let other = groups.updateValue(refund.id, forKey: refund.groupID) {
                 breaches.append("Group \(refund.groupID) has two refunds, \(other) and \(refund.id).")
             }
+            if refund.isUnconditional, let other = years.updateValue(refund.id, forKey: refund.year) {
+                breaches.append("Both \(other) and \(refund.id) are the unconditional refund of \(refund.year).")
+            }
             for order in refund.orders {
-                if let other = orders.updateValue(refund.id, forKey: order.orderID) {
-                    breaches.append("Order \(order.orderID) is given back twice, by \(other) and \(refund.id).")
+                if let other = orders.updateValue(refund.id, forKey: order.id) {
+                    breaches.append("Order \(order.id) is given back twice, by \(other) and \(refund.id).")
                 }
             }
         }
@@ -30,23 +34,42 @@ struct RefundInvariant: Sendable {
 
     private mutating func checkAmounts(of refund: Refund) {
         for order in refund.orders {
-            if order.refund > order.cashPaid {
+            if order.refund > order.paid.cash {
                 breaches.append(
-                    "Refund \(refund.id) gives back \(order.refund) of order \(order.orderID), for which "
-                        + "\(order.cashPaid) was paid.")
+                    "Refund \(refund.id) gives back \(order.refund) of order \(order.id), for which "
+                        + "\(order.paid.cash) was paid.")
             }
-            if order.refund != max(.zero, order.cashPaid - order.consumed) || order.usedDays > order.termDays {
-                breaches.append("Refund \(refund.id) does not follow from what it says of order \(order.orderID).")
+            if !order.follows(at: refund.at) {
+                breaches.append("Refund \(refund.id) does not follow from what it says of order \(order.id).")
             }
         }
-        let sum = refund.orders.map(\.refund).reduce(.zero, +)
-        if sum != refund.amount || refund.amount <= .zero {
-            breaches.append("The orders of refund \(refund.id) add up to \(sum), and it is of \(refund.amount).")
+        let sum = refund.orders.map(\.parts).reduce(.zero, +)
+        if sum != refund.parts || refund.amount <= .zero {
+            breaches.append(
+                "The orders of refund \(refund.id) add up to \(sum.toBalance) and \(sum.online) online, and it is of "
+                    + "\(refund.parts.toBalance) and \(refund.parts.online).")
         }
         switch refund.state {
         case .posted, .closed: break
         case .open, .dropped:
             if refund.isOnlineConfirmed { breaches.append("Refund \(refund.id) arrived before it was posted.") }
         }
+    }
+}
+
+extension RefundedOrder {
+    /// Whether use, consumed, refund and split are what domain 7 makes of the order and the instant.
+    fileprivate func follows(at instant: Timestamp) -> Bool {
+        guard refund == max(.zero, paid.cash - consumed), parts == paid.split(refund), use.usedDays <= use.termDays
+        else { return false }
+        switch inFull {
+        case .pendingRenewal: return consumed == .zero && instant < term.start
+        case .unconditional: return consumed == .zero
+        case nil: break
+        }
+        // Refunds of the first release kept no list price.
+        guard term.listNanos > 0 else { return true }
+        return use == term.use(at: instant, factorMillionths: use.factorMillionths)
+            && consumed == term.consumed(by: use)
     }
 }

@@ -1,46 +1,34 @@
 import BillingCore
 
-/// How an order was paid, which is the way its money goes back (domain 7.5).
-enum PaymentWay: Int64, Hashable, Sendable {
-    case balance = 1
-    case online = 2
-}
-
-/// One effective order of a group: what was paid for it, and how much of that is used up.
-struct RefundedOrder: Hashable, Sendable {
-    let id: String
-    let cashPaid: Money
-    let way: PaymentWay
-    let consumed: Money
-    let usedDays: UInt32
-    let termDays: UInt32
-    let termEnd: Timestamp
-
-    /// Never less than nothing, never more than was paid (domain 7.2).
-    var refund: Money { max(.zero, cashPaid - consumed) }
-}
-
-/// What unsubscribing a group at an instant gives back, and what is lost (domain 7.7).
+/// What giving back a group, or its last pending renewal, at an instant pays, and what is lost (domain 7.7).
 struct RefundQuote: Hashable, Sendable {
     let groupID: String
     let instances: UInt32
     /// T, the instant of unsubscription.
     let at: Timestamp
+    /// In order of their terms.
     let orders: [RefundedOrder]
+    /// Whether the group goes on and one pending renewal alone is cancelled.
+    let isRenewalOnly: Bool
 
-    /// - Throws: `RefundError.zero` when nothing would come back.
-    init(_ group: SubscribedGroup, at instant: Timestamp, orders: [RefundedOrder]) throws(RefundError) {
+    /// - Throws: `RefundError.zero` or `.zeroRenewal` when nothing would come back.
+    init(
+        _ group: SubscribedGroup, at instant: Timestamp, orders: [RefundedOrder], isRenewalOnly: Bool
+    ) throws(RefundError) {
         groupID = group.id
         instances = group.instances
         at = instant
         self.orders = orders
-        guard amount > .zero else { throw .zero(group: group.id) }
+        self.isRenewalOnly = isRenewalOnly
+        guard amount > .zero else {
+            guard isRenewalOnly, let order = orders.first else { throw .zero(group: group.id) }
+            throw .zeroRenewal(order: order.id)
+        }
     }
 
-    var amount: Money { toBalance + online }
-    var toBalance: Money { sum(.balance) }
-    /// Goes to the online payments it came from; pending until confirmed.
-    var online: Money { sum(.online) }
+    var parts: RefundParts { orders.map(\.parts).reduce(.zero, +) }
+    var amount: Money { parts.amount }
+    var isUnconditional: Bool { orders.contains { $0.inFull == .unconditional } }
     var token: RefundToken { RefundToken(self) }
 
     /// The act confirms what its owner was told.
@@ -52,30 +40,37 @@ struct RefundQuote: Hashable, Sendable {
 
     /// What is lost, a sentence each.
     var losses: [String] {
-        orders.flatMap(\.losses) + [
+        let ofOrders = orders.flatMap(\.losses)
+        guard !isRenewalOnly else { return ofOrders }
+        return ofOrders + [
             "All data of the \(counted(instances, "cloud phone")) of group \(groupID) is deleted and cannot be "
                 + "recovered."
         ]
-    }
-
-    private func sum(_ way: PaymentWay) -> Money {
-        orders.filter { $0.way == way }.map(\.refund).reduce(.zero, +)
     }
 }
 
 extension RefundedOrder {
     fileprivate var losses: [String] {
-        let kept = cashPaid - refund
         var losses: [String] = []
-        if termDays > usedDays {
+        if inFull == .pendingRenewal {
             losses.append(
-                "The remaining \(counted(termDays - usedDays, "day")) of the term to "
-                    + "\(BillingCalendar.format(termEnd)) are given up.")
+                "The renewal of \(counted(term.months, "month")) from \(BillingCalendar.format(term.start)) to "
+                    + "\(BillingCalendar.format(term.end)) is cancelled (order \(id)).")
+        } else if use.termDays > use.usedDays {
+            losses.append(
+                "The remaining \(counted(use.termDays - use.usedDays, "day")) of the term to "
+                    + "\(BillingCalendar.format(term.end)) are given up.")
         }
+        let kept = paid.cash - refund
         if kept > .zero {
             losses.append(
-                "\(kept.shortDescription) USD of the \(cashPaid.shortDescription) USD paid for order \(id) do not come "
-                    + "back: \(usedDays) of \(counted(termDays, "day")) are used.")
+                "\(kept.shortDescription) USD of the \(paid.cash.shortDescription) USD paid for order \(id) do not "
+                    + "come back: \(use.usedDays) of \(counted(use.termDays, "day")) are used.")
+        }
+        if paid.coupon > .zero {
+            losses.append(
+                "The \(paid.coupon.shortDescription) USD that a coupon paid for order \(id) are lost: coupons are not "
+                    + "refunded.")
         }
         return losses
     }

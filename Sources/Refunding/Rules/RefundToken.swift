@@ -1,7 +1,8 @@
 import BillingCore
 
-/// Confirms one group, its orders and what comes back of each: "r1-25500000-" and a digest. It says what its owner was
-/// told; it is no proof of identity, and the amount is computed anew whoever brings it.
+/// Confirms what is given back, one group or one renewal, with its orders and what comes back of each and whereto:
+/// "r1-25500000-" and a digest. It says what its owner was told; it is no proof of identity, and the amount is computed
+/// anew whoever brings it.
 struct RefundToken: Hashable, Sendable {
     let amount: Money
     private let digest: UInt64
@@ -10,7 +11,9 @@ struct RefundToken: Hashable, Sendable {
 
     init(_ quote: RefundQuote) {
         amount = quote.amount
-        let parts = [quote.groupID] + quote.orders.map { "\($0.id)=\($0.refund.micros)" }
+        let parts =
+            [quote.isRenewalOnly ? "renewal" : "group", quote.groupID]
+            + quote.orders.map { "\($0.id)=\($0.parts.toBalance.micros)+\($0.parts.online.micros)" }
         digest = FNV1a.hash64(parts.joined(separator: "\n").utf8)
     }
 

@@ -14,8 +14,8 @@ struct SubscribedGroup: Hashable, Sendable {
     let instances: UInt32
     let isSubscribed: Bool
     let state: State
-    /// The end of the current term; meaningless unless subscribed.
-    let termEnd: Timestamp
+    /// The end of the last paid term, pending renewals included; meaningless unless subscribed.
+    let paidThrough: Timestamp
 
     /// Whether the group can be unsubscribed at `instant` (domain 7.6).
     /// - Parameter unpaidOrders: ids of the unpaid orders on this group.
@@ -25,8 +25,8 @@ struct SubscribedGroup: Hashable, Sendable {
         switch state {
         case .active:
             // A term ends before the calls of that instant are looked at (domain 10), whether or not it was noted yet.
-            guard instant < termEnd else { throw .expired(group: id, at: termEnd) }
-        case .expired: throw .expired(group: id, at: termEnd)
+            guard instant < paidThrough else { throw .expired(group: id, at: paidThrough) }
+        case .expired: throw .expired(group: id, at: paidThrough)
         case .creating, .overdue, .released: throw .notActive(group: id, is: state)
         }
         guard unpaidOrders.isEmpty else { throw .unpaidOrders(unpaidOrders, group: id) }

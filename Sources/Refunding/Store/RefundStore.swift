@@ -25,44 +25,38 @@ struct RefundStore {
             ], limit: limit)
     }
 
-    /// - Throws: `RefundError.groupHasRefund`, `.identifierTaken`.
+    /// Whether the account had its unconditional refund of a calendar year (domain 7.4).
+    func hadUnconditional(inYear year: Int) throws -> Bool {
+        try !transaction.all(
+            "SELECT year FROM unconditional_refund WHERE partition = ? AND account = ? AND year = ?",
+            owner + [.integer(year)]
+        ) { $0.integer(0) }.isEmpty
+    }
+
+    /// - Throws: `RefundError.groupHasRefund`, `.orderHasRefund`, `.identifierTaken`.
     func insert(_ refund: Refund) throws {
-        let dropped = Refund.State.dropped.rawValue
-        let others = try refunds(
-            where: "refund_id = ? OR (group_id = ? AND state <> ?)",
-            [.text(refund.id.text), .text(refund.groupID), .integer(dropped)], limit: 1)
-        if let other = others.first {
-            guard other.id != refund.id else { throw RefundError.identifierTaken(refund.id.text) }
-            throw RefundError.groupHasRefund(group: refund.groupID, refund: other.id.text)
-        }
+        try requireNone(like: refund)
         try transaction.execute(
             """
             INSERT INTO refund
-                (partition, account, refund_id, group_id, state, at, to_balance, online, online_confirmed)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                (partition, account, refund_id, group_id, state, at, to_balance, online, online_confirmed, renewal_only)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             owner + [
                 .text(refund.id.text), .text(refund.groupID), .integer(refund.state.rawValue),
-                .integer(refund.at.milliseconds), .integer(refund.toBalance.micros), .integer(refund.online.micros),
-                .integer(refund.isOnlineConfirmed ? 1 : 0),
+                .integer(refund.at.milliseconds), .integer(refund.parts.toBalance.micros),
+                .integer(refund.parts.online.micros), .integer(refund.isOnlineConfirmed ? 1 : 0),
+                .integer(refund.isRenewalOnly ? 1 : 0),
             ])
-        for (position, order) in refund.orders.enumerated() {
+        for (position, order) in refund.orders.enumerated() { try insert(order, at: position, of: refund.id) }
+        if refund.isUnconditional {
             try transaction.execute(
-                """
-                INSERT INTO refund_order
-                    (partition, account, refund_id, order_id, position, cash_paid, consumed, refund, used_days,
-                     term_days)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """,
-                owner + [
-                    .text(refund.id.text), .text(order.orderID), .integer(position), .integer(order.cashPaid.micros),
-                    .integer(order.consumed.micros), .integer(order.refund.micros), .integer(Int64(order.usedDays)),
-                    .integer(Int64(order.termDays)),
-                ])
+                "INSERT INTO unconditional_refund (partition, account, year, refund_id) VALUES (?, ?, ?, ?)",
+                owner + [.integer(refund.year), .text(refund.id.text)])
         }
     }
 
-    /// Keeps what may change of a refund.
+    /// Keeps what may change of a refund. One that is dropped leaves the unconditional refund of its year to another.
     func update(_ refund: Refund) throws {
         try transaction.execute(
             """
@@ -70,14 +64,39 @@ struct RefundStore {
             """,
             [.integer(refund.state.rawValue), .integer(refund.isOnlineConfirmed ? 1 : 0)] + owner
                 + [.text(refund.id.text)])
+        if refund.isUnconditional, refund.state == .dropped {
+            try transaction.execute(
+                "DELETE FROM unconditional_refund WHERE partition = ? AND account = ? AND year = ? AND refund_id = ?",
+                owner + [.integer(refund.year), .text(refund.id.text)])
+        }
     }
 
-    private var owner: [SQLValue] { [.integer(Partition.of(account.text)), .text(account.text)] }
+    /// A group and an order are given back once; what was dropped was not given back.
+    private func requireNone(like refund: Refund) throws {
+        let places = refund.orders.map { _ in "?" }.joined(separator: ", ")
+        let others = try refunds(
+            where: """
+                refund_id = ? OR (state <> ? AND group_id = ? AND (renewal_only = 0 OR EXISTS (
+                    SELECT 1 FROM refund_order
+                    WHERE refund_order.partition = refund.partition AND refund_order.account = refund.account
+                        AND refund_order.refund_id = refund.refund_id AND order_id IN (\(places)))))
+                """,
+            [.text(refund.id.text), .integer(Refund.State.dropped.rawValue), .text(refund.groupID)]
+                + refund.orders.map { .text($0.id) })
+        guard let other = others.first else { return }
+        guard other.id != refund.id else { throw RefundError.identifierTaken(refund.id.text) }
+        guard other.isRenewalOnly else {
+            throw RefundError.groupHasRefund(group: refund.groupID, refund: other.id.text)
+        }
+        throw RefundError.orderHasRefund(group: refund.groupID, refund: other.id.text)
+    }
+
+    var owner: [SQLValue] { [.integer(Partition.of(account.text)), .text(account.text)] }
 
     private func refunds(where condition: String, _ arguments: [SQLValue], limit: Int = 1) throws -> [Refund] {
         let heads = try transaction.all(
             """
-            SELECT refund_id, group_id, state, at, to_balance, online, online_confirmed FROM refund
+            SELECT refund_id, group_id, state, at, to_balance, online, online_confirmed, renewal_only FROM refund
             WHERE partition = ? AND account = ? AND (\(condition)) ORDER BY at, refund_id LIMIT ?
             """, owner + arguments + [.integer(limit)]
         ) { row in
@@ -86,25 +105,11 @@ struct RefundStore {
             }
             return Refund(
                 id: try RefundID(row.text(0)), account: account, groupID: row.text(1),
-                at: Timestamp(milliseconds: row.integer(3)), toBalance: Money(micros: row.integer(4)),
-                online: Money(micros: row.integer(5)), orders: [], state: state, isOnlineConfirmed: row.integer(6) == 1)
+                at: Timestamp(milliseconds: row.integer(3)),
+                parts: RefundParts(toBalance: Money(micros: row.integer(4)), online: Money(micros: row.integer(5))),
+                orders: [], isRenewalOnly: row.integer(7) == 1, state: state, isOnlineConfirmed: row.integer(6) == 1)
         }
-        return try heads.map { $0.with(orders: try orders(of: $0.id.text)) }
-    }
-
-    private func orders(of id: String) throws -> [RefundedAmount] {
-        try transaction.all(
-            """
-            SELECT order_id, cash_paid, consumed, refund, used_days, term_days FROM refund_order
-            WHERE partition = ? AND account = ? AND refund_id = ? ORDER BY position
-            """, owner + [.text(id)]
-        ) { row in
-            // Both were written from 32 bits.
-            RefundedAmount(
-                orderID: row.text(0), cashPaid: Money(micros: row.integer(1)), consumed: Money(micros: row.integer(2)),
-                refund: Money(micros: row.integer(3)), usedDays: UInt32(truncatingIfNeeded: row.integer(4)),
-                termDays: UInt32(truncatingIfNeeded: row.integer(5)))
-        }
+        return try heads.map { $0.with(orders: try orders(of: $0.id)) }
     }
 }
 
@@ -123,9 +128,9 @@ extension Transaction {
 }
 
 extension Refund {
-    fileprivate func with(orders: [RefundedAmount]) -> Refund {
+    fileprivate func with(orders: [RefundedOrder]) -> Refund {
         Refund(
-            id: id, account: account, groupID: groupID, at: at, toBalance: toBalance, online: online, orders: orders,
-            state: state, isOnlineConfirmed: isOnlineConfirmed)
+            id: id, account: account, groupID: groupID, at: at, parts: parts, orders: orders,
+            isRenewalOnly: isRenewalOnly, state: state, isOnlineConfirmed: isOnlineConfirmed)
     }
 }

@@ -37,6 +37,48 @@ extension RefundingService {
                     PRIMARY KEY (partition, account, refund_id, order_id),
                     FOREIGN KEY (partition, account, refund_id) REFERENCES refund (partition, account, refund_id)
                 ) STRICT, WITHOUT ROWID;
-                """)
+                """),
+        Migration(
+            number: 2, name: "whole-domain-7",
+            sql: """
+                ALTER TABLE refund ADD COLUMN renewal_only INTEGER NOT NULL DEFAULT 0 CHECK (renewal_only IN (0, 1));
+
+                -- A renewal can be given back and its group later, once.
+                DROP INDEX refund_of_group;
+                CREATE UNIQUE INDEX refund_of_group ON refund (partition, account, group_id)
+                    WHERE state <> 4 AND renewal_only = 0;
+
+                -- What an order's refund follows from, and where it goes. `in_full` is the raw value of FullRefundCause.
+                ALTER TABLE refund_order ADD COLUMN balance_paid INTEGER NOT NULL DEFAULT 0 CHECK (balance_paid >= 0);
+                ALTER TABLE refund_order ADD COLUMN online_paid INTEGER NOT NULL DEFAULT 0 CHECK (online_paid >= 0);
+                ALTER TABLE refund_order ADD COLUMN coupon_lost INTEGER NOT NULL DEFAULT 0 CHECK (coupon_lost >= 0);
+                ALTER TABLE refund_order ADD COLUMN payment_id TEXT NOT NULL DEFAULT '';
+                ALTER TABLE refund_order ADD COLUMN to_balance INTEGER NOT NULL DEFAULT 0 CHECK (to_balance >= 0);
+                ALTER TABLE refund_order ADD COLUMN online INTEGER NOT NULL DEFAULT 0 CHECK (online >= 0);
+                ALTER TABLE refund_order ADD COLUMN in_full INTEGER NOT NULL DEFAULT 0 CHECK (in_full BETWEEN 0 AND 2);
+                ALTER TABLE refund_order ADD COLUMN factor_millionths INTEGER NOT NULL DEFAULT 1000000;
+                ALTER TABLE refund_order ADD COLUMN list_nanos INTEGER NOT NULL DEFAULT 0 CHECK (list_nanos >= 0);
+                ALTER TABLE refund_order ADD COLUMN months INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE refund_order ADD COLUMN term_start INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE refund_order ADD COLUMN term_end INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE refund_order ADD COLUMN price_list_version INTEGER NOT NULL DEFAULT 0;
+
+                -- Until now a refund was of one order, which was paid in one way.
+                UPDATE refund_order SET online_paid = cash_paid, online = refund WHERE EXISTS (
+                    SELECT 1 FROM refund WHERE refund.partition = refund_order.partition
+                        AND refund.account = refund_order.account AND refund.refund_id = refund_order.refund_id
+                        AND refund.online > 0);
+                UPDATE refund_order SET balance_paid = cash_paid, to_balance = refund WHERE online_paid = 0;
+
+                -- Domain 7.4: once per account and calendar year.
+                CREATE TABLE unconditional_refund (
+                    partition INTEGER NOT NULL,
+                    account TEXT NOT NULL,
+                    year INTEGER NOT NULL,
+                    refund_id TEXT NOT NULL,
+                    PRIMARY KEY (partition, account, year),
+                    FOREIGN KEY (partition, account, refund_id) REFERENCES refund (partition, account, refund_id)
+                ) STRICT, WITHOUT ROWID;
+                """),
     ]
 }
