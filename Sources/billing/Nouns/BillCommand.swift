@@ -14,8 +14,8 @@ struct BillCommand: ParsableCommand {
 
         @Option(help: ArgumentHelp("Sum by this; not for details.", valueName: "what"))
         var groupBy: BillView?
-        @Option(help: ArgumentHelp("Sum over this; details shows line by line.", valueName: "period"))
-        var period: OrderV1.StatisticalPeriod = .month
+        @Option(help: ArgumentHelp("Sum over this; details shows line by line (default: month).", valueName: "period"))
+        var period: OrderV1.StatisticalPeriod?
         @Option(
             help: ArgumentHelp("Only use and terms that start in this month.", valueName: "month"),
             transform: Input.month)
@@ -56,7 +56,7 @@ struct BillCommand: ParsableCommand {
             let first = OrderV1.ListBillRequest(
                 start: (month?.start ?? from)?.milliseconds ?? 0, end: (month?.end ?? to)?.milliseconds ?? 0,
                 groupID: group ?? "", region: region ?? "", specification: specification ?? "", billingMethods: method,
-                itemKinds: kind, groupBy: groupBy?.grouping ?? .unspecified, period: period)
+                itemKinds: kind, groupBy: groupBy?.grouping ?? .unspecified, period: period ?? .month)
             var total: OrderV1.BillLine?
             let lines = try await session.all(limit: limit) { cursor, limit in
                 var request = first
