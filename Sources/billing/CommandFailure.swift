@@ -31,7 +31,7 @@ struct CommandFailure: Error {
 
     /// One or two lines for standard error.
     var text: String {
-        var text = "billing: " + PlainText.printable(message) + "\n"
+        var text = "billing: " + Readable.instants(in: PlainText.printable(message)) + "\n"
         if !next.isEmpty { text += "next: " + PlainText.printable(next) + "\n" }
         return text
     }
@@ -98,10 +98,19 @@ enum NextStep {
     }
 
     private static let byReason: [String: String] = [
+        "account.insufficient_balance":
+            "billing account top-up AMOUNT adds to the balance; billing account show tells what is there.",
         "account.not_found": "billing account list shows the accounts.",
         "account.overdue": "billing account top-up AMOUNT pays what is outstanding.",
         "call.key_reused": "leave out --key to get a new one, or repeat the first command unchanged.",
         "clock.real": "start the services with a manual clock: deploy/run --keep.",
+        "coupon.below_minimum": "billing coupon list shows the minimum; --no-coupon pays without one.",
+        "coupon.changed": "give the command again: the best coupon of now is used, or the one --coupon names.",
+        "coupon.expired": "billing coupon list --usable shows what can be used; --no-coupon pays without one.",
+        "coupon.not_applicable": "billing coupon list shows what each is for; --no-coupon pays without one.",
+        "coupon.not_found": "billing coupon list shows the account's coupons.",
+        "coupon.not_yet_effective": "billing coupon list shows from when each is usable; --no-coupon pays without one.",
+        "coupon.used_up": "billing coupon list --usable shows what can be used; --no-coupon pays without one.",
         "group.not_active": "billing group show GROUP tells the group's state.",
         "group.not_found": "billing group list shows the account's groups.",
         "group.not_pay_as_you_go": "a subscribed group is given back with billing group unsubscribe GROUP.",
@@ -111,14 +120,18 @@ enum NextStep {
         "network.region_ambiguous": "give the command again with --region REGION.",
         "order.insufficient_balance": "billing account top-up AMOUNT, then billing order pay ORDER.",
         "order.not_found": "billing order list shows the account's orders.",
+        "order.not_unpaid": "nothing is left to pay; billing order show ORDER tells when and how it was settled.",
         "order.unpaid_orders": "billing order list --status unpaid, then billing order pay ORDER or cancel ORDER.",
+        "payment.nothing_to_pay": "billing order pay ORDER without --online pays it from the coupon and the balance.",
         "payment.not_found": "billing payment list shows the account's payments.",
         "price.unknown_duration": "1, 2, 3, 6 and 12 months are sold.",
         "price.unknown_region": "billing price list shows the regions.",
         "price.unknown_specification": "billing price list shows the specifications.",
+        "refund.expired": "the term is over; billing group renew GROUP takes a new one within 15 days of its end.",
+        "refund.no_pending_renewal": "billing group show GROUP lists its terms.",
         "refund.not_found": "billing refund list shows the account's refunds.",
         "refund.pay_as_you_go": "a pay-as-you-go group is given back with billing group release GROUP.",
-        "refund.quote_changed": "billing refund quote GROUP tells today's amount and token.",
+        "refund.quote_changed": "billing refund quote GROUP, with --renewal for a renewal, tells today's amount.",
         "refund.unpaid_order": "billing order list --status unpaid, then billing order pay ORDER or cancel ORDER.",
         "resource.not_active": "billing network list and billing backup list tell the states.",
         "resource.not_found": "billing network list and billing backup list show the account's resources.",

@@ -6,7 +6,9 @@ import RPC
 struct AccountCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "account", abstract: "Accounts and their money.",
-        subcommands: [Open.self, Show.self, TopUp.self, Statement.self, List.self])
+        subcommands: [
+            Open.self, Show.self, TopUp.self, Adjust.self, Statement.self, Notices.self, List.self,
+        ])
 }
 
 /// The account as the argument of a command about accounts.
@@ -34,7 +36,8 @@ extension AccountCommand {
 
     struct Show: GatewayCommand {
         static let configuration = CommandConfiguration(
-            commandName: "show", abstract: "Show an account's balance and what it owes.")
+            commandName: "show",
+            abstract: "Show an account's balance and coupons, what it owes, and when that releases its groups.")
 
         @OptionGroup var which: AccountArgument
         @OptionGroup var global: GlobalOptions
@@ -97,6 +100,7 @@ extension AccountCommand {
                     text += "Payment \(payment.reference) of \(Readable.money(payment.amountMicros)) is pending until "
                     text += "billing payment confirm \(payment.reference).\n"
                 }
+                if reply.recovered { text += "The account is no longer overdue.\n" }
                 return text + (reply.account.map(AccountText.text) ?? "")
             }
         }
@@ -149,22 +153,34 @@ enum AccountText {
             ("account", account.accountID), ("name", account.name), ("opened", Readable.instant(account.openedAt)),
             ("balance", Readable.money(account.balanceMicros)),
             ("outstanding", Readable.money(account.outstandingMicros)),
+            ("usable coupons", Readable.money(account.couponMicros)),
             ("available credit", Readable.money(account.availableCreditMicros)),
-            ("overdue", account.overdue ? "yes" : "no"),
+            ("overdue", account.overdue ? overdue(account) : "no"),
+            ("groups are released", Readable.instant(releaseAt(account))),
             ("unpaid orders", String(account.unpaidOrders))
         ).text
     }
 
+    /// "since 2026-04-10 12:00:00".
+    private static func overdue(_ account: OrderV1.Account) -> String {
+        account.overdueAt == 0 ? "yes" : "since \(Readable.instant(account.overdueAt))"
+    }
+
+    /// When the pay-as-you-go groups of an overdue account are released unless all is paid before (domain 4.4).
+    private static func releaseAt(_ account: OrderV1.Account) -> Int64 {
+        account.overdueAt == 0 ? 0 : account.overdueAt + 15 * .millisecondsPerDay
+    }
+
     static func table(_ accounts: [OrderV1.Account]) -> Table {
         var table = Table(
-            .text("account"), .text("name"), .text("opened"), .money("balance"), .money("outstanding"),
-            .text("overdue"), .number("unpaid orders"))
+            .text("account"), .text("name"), .text("opened"), .money("balance"), .money("coupons"),
+            .money("outstanding"), .text("overdue"), .text("groups released"), .number("unpaid orders"))
         for account in accounts {
             table.add(
                 account.accountID, Readable.text(account.name), Readable.instant(account.openedAt),
-                Readable.money(account.balanceMicros), Readable.money(account.outstandingMicros),
-                account.overdue ? "yes" : "no",
-                String(account.unpaidOrders))
+                Readable.money(account.balanceMicros), Readable.money(account.couponMicros),
+                Readable.money(account.outstandingMicros), account.overdue ? overdue(account) : "no",
+                Readable.instant(releaseAt(account)), String(account.unpaidOrders))
         }
         return table
     }

@@ -17,12 +17,12 @@ extension GroupCommand {
         var months: UInt32
         @Flag(help: "Only show what it would cost.")
         var quote = false
-        @Flag(help: "Also pay the order, from the balance.")
-        var pay = false
+        @OptionGroup var autoRenewal: AutoRenewalOptions
+        @OptionGroup var payment: PayAtOnceOptions
         @OptionGroup var global: GlobalOptions
 
         func validate() throws {
-            if quote, pay { throw ValidationError("--quote only shows the price; leave out --pay.") }
+            if quote, payment.pay { throw ValidationError("--quote only shows the price; leave out --pay.") }
         }
 
         func run(_ session: Session) async throws {
@@ -37,8 +37,10 @@ extension GroupCommand {
                 return
             }
             let placed = try await session.orders.placeSwitchOrder(
-                .init(groupID: group.id, months: months), session.writing(account))
-            try await session.finish(placing: placed, account, pay: pay)
+                .init(
+                    groupID: group.id, months: months, autoRenewal: autoRenewal.autoRenew,
+                    autoRenewalMonths: autoRenewal.autoRenewMonths ?? 0), session.writing(account))
+            try await session.finish(placing: placed, account, payment)
         }
     }
 
@@ -75,26 +77,33 @@ extension GroupCommand {
                 let quote = try await session.refunds.quoteRefund(
                     .init(groupID: group.id), session.reading(account)
                 ).message
-                if session.isJSON, !yes { session.terminal.writeError(RefundText.quote(quote)) }
-                if !session.isJSON { session.print(RefundText.quote(quote) + "\n") }
-                try session.confirm(
-                    "Unsubscribe \(group.id) for a refund of \(Readable.money(quote.amountMicros))?", yes: yes)
-                request.token = quote.token
+                request.token = try session.confirm(quote, "Unsubscribe \(group.id)", yes: yes)
             }
             let reply = try await session.groups.unsubscribe(
                 request, session.writing(account, repeatedWith: "--token \(request.token)"))
-            session.show(reply.message, isReplay: reply.isReplay) {
-                (reply.refund.map(RefundText.text) ?? "") + "\n" + (reply.group.map(GroupText.text) ?? "")
-            }
+            session.show(unsubscription: reply)
         }
+    }
+}
+
+/// Whether an order that is placed is also paid.
+struct PayAtOnceOptions: ParsableArguments {
+    @Flag(help: "Also pay the order, from a coupon and the balance.")
+    var pay = false
+    @OptionGroup var coupon: CouponChoice
+
+    func validate() throws {
+        if coupon.isGiven, !pay { throw ValidationError("A coupon is used when the order is paid; add --pay.") }
     }
 }
 
 extension Session {
     /// Shows an order that was placed, or pays it at once and shows what came of it.
-    func finish(placing placed: Response<OrderV1.OrderReply>, _ account: String, pay: Bool) async throws {
+    func finish(
+        placing placed: Response<OrderV1.OrderReply>, _ account: String, _ payment: PayAtOnceOptions
+    ) async throws {
         let order = placed.order ?? .init()
-        guard pay else {
+        guard payment.pay else {
             show(order, isReplay: placed.isReplay) {
                 OrderText.text(order)
                     + "\nnext: billing order pay \(order.orderID), before \(Readable.instant(order.deadlineAt)).\n"
@@ -103,12 +112,20 @@ extension Session {
         }
         do {
             let paid = try await orders.payOrder(
-                .init(orderID: order.orderID, paymentMethod: .balance), writing(account))
+                .init(
+                    orderID: order.orderID, paymentMethod: .balance, couponID: payment.coupon.coupon ?? "",
+                    withoutCoupon: payment.coupon.noCoupon), writing(account))
             show(payment: paid)
         } catch {
-            note(
-                "Order \(order.orderID) of \(Readable.money(order.totalMicros)) was placed and is not known to be paid."
-            )
+            let placed = "Order \(order.orderID) of \(Readable.money(order.totalMicros)) was placed"
+            switch failure(error).status {
+            case .refused:
+                note(
+                    placed + " and is unpaid until \(Readable.instant(order.deadlineAt)): billing order pay "
+                        + "\(order.orderID) pays it, billing order cancel \(order.orderID) gives it up.")
+            case .unknown, .usage, .done:
+                note(placed + "; billing order show \(order.orderID) tells whether it is paid.")
+            }
             throw error
         }
     }

@@ -7,8 +7,8 @@ struct GroupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "group", abstract: "Groups of cloud phones.",
         subcommands: [
-            Create.self, List.self, Show.self, Rename.self, Switch.self, Unsubscribe.self, Release.self, Power.self,
-            Connect.self, ReportCreated.self,
+            Create.self, List.self, Show.self, Rename.self, Switch.self, Renew.self, CancelRenewal.self,
+            AutoRenew.self, Unsubscribe.self, Release.self, Power.self, Connect.self, ReportCreated.self,
         ])
 }
 
@@ -82,7 +82,7 @@ extension GroupCommand {
 
     struct Show: GatewayCommand {
         static let configuration = CommandConfiguration(
-            commandName: "show", abstract: "Show a group and its instances.")
+            commandName: "show", abstract: "Show a group, its terms and its instances.")
 
         @OptionGroup var group: GroupArgument
         @OptionGroup var global: GlobalOptions
@@ -210,25 +210,54 @@ enum GroupText {
         sheet.add("subscribed since", Readable.instant(group.switchedAt))
         sheet.add("term", Readable.period(group.termStart, group.termEnd))
         sheet.add("order", group.orderID)
+        if !group.pendingRenewals.isEmpty { sheet.add("paid through", Readable.instant(group.paidThrough)) }
+        sheet.add("auto-renewal", autoRenewal(group))
+        sheet.add("overdue since", Readable.instant(group.overdueAt))
+        sheet.add("expired", Readable.instant(group.expiredAt))
+        sheet.add("released if not paid", Readable.instant(group.releaseAt))
         sheet.add("released", Readable.instant(group.releasedAt))
         sheet.add("because", Readable.word(group.releaseCause))
         sheet.add("held by", group.lockedBy)
-        guard !group.members.isEmpty else { return sheet.text }
         var members = Table(.text("instance"), .text("power"))
         for member in group.members { members.add(member.instanceID, Readable.word(member.power)) }
-        return sheet.text + "\n" + members.text
+        let tables = [renewals(group), members].filter { !$0.isEmpty }
+        return ([sheet.text] + tables.map(\.text)).joined(separator: "\n")
+    }
+
+    /// "on, 3 months each, next attempt 2026-05-08 08:00:00"; "" for a group that is billed as it goes.
+    private static func autoRenewal(_ group: MeteringV1.InstanceGroup) -> String {
+        guard group.billingMethod == .subscription, group.status != .released else { return "" }
+        guard group.autoRenewal else { return "off" }
+        var text = "on"
+        if group.autoRenewalMonths != 0 { text += ", \(Readable.count(group.autoRenewalMonths, "month")) each" }
+        if group.renewalAttemptAt != 0 { text += ", next attempt \(Readable.instant(group.renewalAttemptAt))" }
+        return text
+    }
+
+    private static func renewals(_ group: MeteringV1.InstanceGroup) -> Table {
+        var table = Table(.text("pending renewal"), .number("months"), .text("from"), .text("to"))
+        for term in group.pendingRenewals {
+            table.add(term.orderID, String(term.months), Readable.instant(term.start), Readable.instant(term.end))
+        }
+        return table
+    }
+
+    /// When it was released, else when it will be or what is paid for ends.
+    private static func end(_ group: MeteringV1.InstanceGroup) -> Int64 {
+        for instant in [group.releasedAt, group.releaseAt, group.paidThrough] where instant != 0 { return instant }
+        return group.termEnd
     }
 
     static func table(_ groups: [MeteringV1.InstanceGroup]) -> Table {
         var table = Table(
             .text("group"), .text("name"), .text("status"), .text("billed"), .number("phones"), .text("specification"),
-            .text("region"), .text("created"), .text("released or term end"))
+            .text("region"), .text("created"), .text("ended or ends"))
         for group in groups {
             table.add(
                 group.groupID, Readable.text(group.name), Readable.word(group.status),
                 Readable.word(group.billingMethod),
                 String(group.instances), group.specification, group.region, Readable.instant(group.createdAt),
-                Readable.instant(group.releasedAt != 0 ? group.releasedAt : group.termEnd))
+                Readable.instant(end(group)))
         }
         return table
     }

@@ -24,8 +24,8 @@ extension OrderCommand {
         @Option(help: ArgumentHelp("1, 2, 3, 6 or 12.", valueName: "months"), transform: Input.count)
         var months: UInt32
         @OptionGroup var new: NewGroupOptions
-        @Flag(help: "Also pay the order, from the balance.")
-        var pay = false
+        @OptionGroup var autoRenewal: AutoRenewalOptions
+        @OptionGroup var payment: PayAtOnceOptions
         @OptionGroup var global: GlobalOptions
 
         func run(_ session: Session) async throws {
@@ -33,8 +33,10 @@ extension OrderCommand {
             let placed = try await session.orders.placeNewOrder(
                 .init(
                     specification: wanted.specification, region: wanted.region, instances: wanted.instances,
-                    months: months, name: new.name ?? "", network: new.network ?? ""), session.writing(account))
-            try await session.finish(placing: placed, account, pay: pay)
+                    months: months, name: new.name ?? "", network: new.network ?? "",
+                    autoRenewal: autoRenewal.autoRenew, autoRenewalMonths: autoRenewal.autoRenewMonths ?? 0),
+                session.writing(account))
+            try await session.finish(placing: placed, account, payment)
         }
     }
 
@@ -77,7 +79,12 @@ extension OrderCommand {
 
     struct Pay: GatewayCommand {
         static let configuration = CommandConfiguration(
-            commandName: "pay", abstract: "Pay an order from the balance, or announce an online payment of it.")
+            commandName: "pay", abstract: "Pay an order from a coupon and the balance, or announce an online payment.",
+            discussion: """
+                At most one coupon pays, the best that applies unless one is named. With --online the rest is paid from \
+                outside, or all but --balance of it; coupon and balance part are fixed now, taken when the payment is \
+                confirmed, and must still be there then.
+                """)
 
         @OptionGroup var order: OrderArgument
         @Option(
@@ -85,11 +92,25 @@ extension OrderCommand {
                 "External reference of an online payment; it counts when billing payment confirm says that it came.",
                 valueName: "reference"))
         var online: String?
+        @Option(
+            help: ArgumentHelp("With --online: so many USD of it from the balance.", valueName: "amount"),
+            transform: Input.amount)
+        var balance: Money?
+        @OptionGroup var coupon: CouponChoice
         @OptionGroup var global: GlobalOptions
+
+        func validate() throws {
+            if balance != nil, online == nil {
+                throw ValidationError("Without --online the balance pays it all; leave out --balance.")
+            }
+        }
 
         func run(_ session: Session) async throws {
             let reply = try await session.orders.payOrder(
-                .init(orderID: order.id, paymentMethod: online == nil ? .balance : .online, reference: online ?? ""),
+                .init(
+                    orderID: order.id, paymentMethod: online == nil ? .balance : .online, reference: online ?? "",
+                    couponID: coupon.coupon ?? "", withoutCoupon: coupon.noCoupon,
+                    balanceMicros: balance?.micros ?? 0),
                 session.writing(try session.account()))
             session.show(payment: reply)
         }
@@ -118,7 +139,7 @@ extension Session {
             if let payment = reply.payment, payment.status == .pending {
                 parts.append(
                     "The order is paid when billing payment confirm \(payment.reference) tells that "
-                        + "\(Readable.money(payment.amountMicros)) came.\n")
+                        + "\(Readable.money(payment.amountMicros)) came.\n" + PaymentText.rest(payment))
             }
             parts += [reply.order.map(OrderText.text), reply.group.map(GroupText.text)].compactMap { $0 }
             return parts.joined(separator: "\n")
@@ -139,15 +160,27 @@ enum OrderText {
         sheet.add("placed", Readable.instant(order.placedAt))
         if order.status == .unpaid { sheet.add("to be paid before", Readable.instant(order.deadlineAt)) }
         sheet.add("paid", Readable.instant(order.paidAt))
-        sheet.add("paid from", Readable.word(order.paymentMethod))
+        sheet.add("paid from", ways(order))
+        sheet.add("coupon", order.couponID)
         sheet.add("payment", order.paymentID)
         sheet.add("term", Readable.period(order.termStart, order.termEnd))
+        if order.autoRenewal { sheet.add("auto-renewal", "on") }
+        if order.automatic { sheet.add("placed by", "auto-renewal") }
         sheet.add("cancelled", Readable.instant(order.cancelledAt))
         sheet.add("because", Readable.word(order.cancellationCause))
         if order.refundedAt != 0 {
             sheet.add("refunded", "\(Readable.money(order.refundedMicros)) at \(Readable.instant(order.refundedAt))")
         }
         return sheet.text
+    }
+
+    /// "balance"; "coupon 10.00, balance 23.07" where several ways paid.
+    private static func ways(_ order: OrderV1.Order) -> String {
+        let parts = [
+            ("coupon", order.couponMicros), ("balance", order.balanceMicros), ("online", order.onlineMicros),
+        ].filter { $0.1 != 0 }
+        guard parts.count > 1 || order.couponMicros != 0 else { return Readable.word(order.paymentMethod) }
+        return parts.map { "\($0.0) \(Readable.money($0.1))" }.joined(separator: ", ")
     }
 
     static func table(_ orders: [OrderV1.Order]) -> Table {

@@ -43,7 +43,8 @@ struct PaymentCommand: ParsableCommand {
             session.show(reply.message, isReplay: reply.isReplay) {
                 var parts: [String] = []
                 if !reply.returnedBecause.isEmpty {
-                    parts.append("The money is given back: \(PlainText.printable(reply.returnedBecause))\n")
+                    let reason = Readable.instants(in: PlainText.printable(reply.returnedBecause))
+                    parts.append("The money is given back: \(reason)\n")
                 }
                 parts += [
                     reply.payment.map(PaymentText.text), reply.order.map(OrderText.text),
@@ -59,9 +60,26 @@ enum PaymentText {
     static func text(_ payment: OrderV1.Payment) -> String {
         FactSheet(
             ("payment", payment.paymentID), ("reference", payment.reference), ("for order", payment.orderID),
-            ("amount", Readable.money(payment.amountMicros)), ("status", Readable.word(payment.status)),
+            ("amount", Readable.money(payment.amountMicros)), ("with it", also(payment)),
+            ("status", Readable.word(payment.status)),
             ("registered", Readable.instant(payment.registeredAt)), ("confirmed", Readable.instant(payment.confirmedAt))
         ).text
+    }
+
+    /// "coupon cpn-1 10.00, balance 5.00": what else pays the order; "" for nothing.
+    private static func also(_ payment: OrderV1.Payment) -> String {
+        var parts: [String] = []
+        if payment.couponMicros != 0 {
+            parts.append("coupon \(payment.couponID) \(Readable.money(payment.couponMicros))")
+        }
+        if payment.balanceMicros != 0 { parts.append("balance \(Readable.money(payment.balanceMicros))") }
+        return parts.joined(separator: ", ")
+    }
+
+    /// A sentence about what is taken with the online part.
+    static func rest(_ payment: OrderV1.Payment) -> String {
+        let also = also(payment)
+        return also.isEmpty ? "" : "Taken then as well: \(PlainText.printable(also)).\n"
     }
 
     static func table(_ payments: [OrderV1.Payment]) -> Table {

@@ -21,14 +21,21 @@ extension RefundCommand {
             commandName: "quote", abstract: "What unsubscribing a group now gives back, and what is lost.")
 
         @OptionGroup var group: GroupArgument
+        @Flag(help: "What cancelling the last pending renewal alone gives back.")
+        var renewal = false
         @OptionGroup var global: GlobalOptions
 
         func run(_ session: Session) async throws {
-            let reply = try await session.refunds.quoteRefund(
-                .init(groupID: group.id), session.reading(try session.account()))
+            let options = session.reading(try session.account())
+            let request = GatewayV1.QuoteRefundRequest(groupID: group.id)
+            let reply =
+                renewal
+                ? try await session.refunds.quoteRenewalRefund(request, options)
+                : try await session.refunds.quoteRefund(request, options)
             session.show(reply.message) {
                 RefundText.quote(reply.message)
-                    + "\nnext: billing group unsubscribe \(reply.groupID) --token \(reply.token)\n"
+                    + "\nnext: billing group \(renewal ? "cancel-renewal" : "unsubscribe") \(reply.groupID) --token "
+                    + "\(reply.token)\n"
             }
         }
     }
@@ -94,7 +101,7 @@ enum RefundText {
     static func quote(_ quote: RefundV1.QuoteRefundReply) -> String {
         var sheet = FactSheet(
             ("group", quote.groupID), ("refund", Readable.money(quote.amountMicros)),
-            ("if unsubscribed at", Readable.instant(quote.at)))
+            ("if given back at", Readable.instant(quote.at)))
         if quote.onlineMicros != 0 {
             sheet.add("to the online payment", Readable.money(quote.onlineMicros))
             sheet.add("to the balance", Readable.money(quote.toBalanceMicros))
@@ -106,7 +113,8 @@ enum RefundText {
     static func text(_ refund: RefundV1.Refund) -> String {
         var sheet = FactSheet(
             ("refund", refund.refundID), ("status", Readable.word(refund.status)), ("group", refund.groupID),
-            ("amount", Readable.money(refund.amountMicros)), ("unsubscribed at", Readable.instant(refund.at)),
+            ("of", refund.renewalOnly ? "the last pending renewal" : "the whole group"),
+            ("amount", Readable.money(refund.amountMicros)), ("given back at", Readable.instant(refund.at)),
             ("to the balance", Readable.money(refund.toBalanceMicros)), ("because", refund.cause))
         if refund.onlineMicros != 0 {
             sheet.add(
@@ -132,11 +140,14 @@ enum RefundText {
 
     private static func orders(_ orders: [RefundV1.RefundedOrder]) -> Table {
         var table = Table(
-            .text("order"), .money("cash paid"), .text("days used"), .money("consumed"), .money("refund"))
+            .text("order"), .money("cash paid"), .text("days used"), .money("consumed"), .money("refund"),
+            .money("to balance"), .money("online"), .money("coupon lost"), .text("in full because"))
         for order in orders {
             table.add(
                 order.orderID, Readable.money(order.cashPaidMicros), "\(order.usedDays) of \(order.termDays)",
-                Readable.money(order.consumedMicros), Readable.money(order.refundMicros))
+                Readable.money(order.consumedMicros), Readable.money(order.refundMicros),
+                Readable.money(order.toBalanceMicros), Readable.money(order.onlineMicros),
+                Readable.money(order.couponLostMicros), Readable.text(order.inFullBecause))
         }
         return table
     }

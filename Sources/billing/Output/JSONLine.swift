@@ -30,7 +30,7 @@ enum JSONLine {
     /// Instants that are not named `*_at`, as the .proto files have them.
     private static let instants: Set<String> = [
         "at", "now", "target", "start", "end", "anchor", "term_start", "term_end", "usage_start", "usage_end",
-        "oldest_cursor", "billed_through",
+        "oldest_cursor", "billed_through", "paid_through", "nominal_start",
     ]
 
     static func isInstant(_ name: String) -> Bool { name.hasSuffix("_at") || instants.contains(name) }

@@ -17,6 +17,13 @@ enum Readable {
         milliseconds == 0 ? nothing : BillingCalendar.format(Timestamp(milliseconds: milliseconds))
     }
 
+    /// `text` with its instants as the tables have them: "2026-04-10T07:20:00Z" becomes "2026-04-10 15:20:00".
+    static func instants(in text: String) -> String {
+        text.replacing(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z/) { match in
+            Timestamp(String(match.output.0)).map(BillingCalendar.format) ?? String(match.output.0)
+        }
+    }
+
     /// "2026-04-10 15:20:00 to 2026-05-11 00:00:00"; "-" for none.
     static func period(_ start: Int64, _ end: Int64) -> String {
         start == 0 && end == 0 ? nothing : "\(instant(start)) to \(instant(end))"

@@ -40,7 +40,8 @@ enum Words {
         MeteringV1.ResourceStatus.self, OrderV1.LedgerAccount.self, OrderV1.LedgerCause.self,
         OrderV1.PaymentStatus.self, OrderV1.OrderKind.self, OrderV1.OrderStatus.self, OrderV1.CancellationCause.self,
         OrderV1.PaymentMethod.self, OrderV1.ItemKind.self, OrderV1.BillGrouping.self, OrderV1.StatisticalPeriod.self,
-        OrderV1.LineStatus.self, RefundV1.RefundStatus.self, GatewayV1.ClockMode.self, GatewayV1.SagaStatus.self,
+        OrderV1.LineStatus.self, OrderV1.NoticeKind.self, RefundV1.RefundStatus.self, GatewayV1.ClockMode.self,
+        GatewayV1.SagaStatus.self,
     ]
 
     private static let byWireName: [String: String] = enums.reduce(into: [:]) { words, type in add(type, to: &words) }
