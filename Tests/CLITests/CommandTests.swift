@@ -138,6 +138,7 @@ import Testing
         let no = await run("group", "unsubscribe", "ag-1", answer: "n")
         #expect(no.status == .usage)
         #expect(no.problem.contains("Unsubscribe ag-1 for a refund of 25.50? [y/N]"))
+        #expect(no.output.contains("order  cash paid  days used  consumed  refund\nord-1"))
         #expect(no.output.contains("lost: The data of the group's 3 phones is gone."))
         #expect(gateway.requests(GatewayV1.Groups.unsubscribe).isEmpty)
         let yes = await run("group", "unsubscribe", "ag-1", answer: "y")

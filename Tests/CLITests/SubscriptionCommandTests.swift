@@ -188,6 +188,7 @@ private let days = Int64.millisecondsPerDay
         #expect(
             piped.output.contains(
                 "ord-2     148.59  0 of 92        0.00  148.59      100.00   48.59         1.50  pending renewal\n"))
+        #expect(piped.output.contains("if cancelled at        2026-04-10 15:20:00\n"))
         #expect(gateway.asked(GatewayV1.CancelRenewalRequest.self).isEmpty)
         let done = await gateway.run("group", "cancel-renewal", "ag-1", answer: "y")
         #expect(done.output.contains("the last pending renewal\n"))

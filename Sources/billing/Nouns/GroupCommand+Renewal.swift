@@ -68,7 +68,7 @@ extension GroupCommand {
                     .init(groupID: group.id), session.reading(account)
                 ).message
                 confirmed = try session.confirm(
-                    quote, "Cancel the last renewal of \(group.id)", yes: yes)
+                    quote, "Cancel the last renewal of \(group.id)", renewal: true, yes: yes)
             }
             let reply = try await session.groups.cancelRenewal(
                 .init(groupID: group.id, token: confirmed),
@@ -115,11 +115,14 @@ extension GroupCommand {
 
 extension Session {
     /// Shows what a refund quote gives and loses, and asks whether to go on.
-    /// - Parameter act: what is asked, "Unsubscribe ag-1".
+    /// - Parameters:
+    ///   - act: what is asked, "Unsubscribe ag-1".
+    ///   - renewal: whether the quote is of the last pending renewal alone.
+    ///   - yes: whether the command line answers already.
     /// - Returns: the quote's token.
-    func confirm(_ quote: RefundV1.QuoteRefundReply, _ act: String, yes: Bool) throws -> String {
-        if isJSON, !yes { terminal.writeError(RefundText.quote(quote)) }
-        if !isJSON { print(RefundText.quote(quote) + "\n") }
+    func confirm(_ quote: RefundV1.QuoteRefundReply, _ act: String, renewal: Bool, yes: Bool) throws -> String {
+        if isJSON, !yes { terminal.writeError(RefundText.quote(quote, renewal: renewal)) }
+        if !isJSON { print(RefundText.quote(quote, renewal: renewal) + "\n") }
         try confirm("\(act) for a refund of \(Readable.money(quote.amountMicros))?", yes: yes)
         return quote.token
     }

@@ -77,7 +77,7 @@ extension GroupCommand {
                 let quote = try await session.refunds.quoteRefund(
                     .init(groupID: group.id), session.reading(account)
                 ).message
-                request.token = try session.confirm(quote, "Unsubscribe \(group.id)", yes: yes)
+                request.token = try session.confirm(quote, "Unsubscribe \(group.id)", renewal: false, yes: yes)
             }
             let reply = try await session.groups.unsubscribe(
                 request, session.writing(account, repeatedWith: "--token \(request.token)"))

@@ -33,7 +33,7 @@ extension RefundCommand {
                 ? try await session.refunds.quoteRenewalRefund(request, options)
                 : try await session.refunds.quoteRefund(request, options)
             session.show(reply.message) {
-                RefundText.quote(reply.message)
+                RefundText.quote(reply.message, renewal: renewal)
                     + "\nnext: billing group \(renewal ? "cancel-renewal" : "unsubscribe") \(reply.groupID) --token "
                     + "\(reply.token)\n"
             }
@@ -98,10 +98,11 @@ extension Session {
 }
 
 enum RefundText {
-    static func quote(_ quote: RefundV1.QuoteRefundReply) -> String {
+    /// - Parameter renewal: whether it is of the last pending renewal alone.
+    static func quote(_ quote: RefundV1.QuoteRefundReply, renewal: Bool) -> String {
         var sheet = FactSheet(
             ("group", quote.groupID), ("refund", Readable.money(quote.amountMicros)),
-            ("if given back at", Readable.instant(quote.at)))
+            (renewal ? "if cancelled at" : "if unsubscribed at", Readable.instant(quote.at)))
         if quote.onlineMicros != 0 {
             sheet.add("to the online payment", Readable.money(quote.onlineMicros))
             sheet.add("to the balance", Readable.money(quote.toBalanceMicros))
@@ -138,7 +139,26 @@ enum RefundText {
         return table
     }
 
+    /// Ways, coupons and reasons only where there is something to say of them.
     private static func orders(_ orders: [RefundV1.RefundedOrder]) -> Table {
+        let isPlain = orders.allSatisfy {
+            $0.onlineMicros == 0 && $0.couponLostMicros == 0 && $0.inFullBecause.isEmpty
+        }
+        return isPlain ? plain(orders) : full(orders)
+    }
+
+    private static func plain(_ orders: [RefundV1.RefundedOrder]) -> Table {
+        var table = Table(
+            .text("order"), .money("cash paid"), .text("days used"), .money("consumed"), .money("refund"))
+        for order in orders {
+            table.add(
+                order.orderID, Readable.money(order.cashPaidMicros), "\(order.usedDays) of \(order.termDays)",
+                Readable.money(order.consumedMicros), Readable.money(order.refundMicros))
+        }
+        return table
+    }
+
+    private static func full(_ orders: [RefundV1.RefundedOrder]) -> Table {
         var table = Table(
             .text("order"), .money("cash paid"), .text("days used"), .money("consumed"), .money("refund"),
             .money("to balance"), .money("online"), .money("coupon lost"), .text("in full because"))
