@@ -20,14 +20,18 @@ import Testing
     func all() {
         #expect(
             PricingV1.Prices.all.map(\.name).sorted() == [
-                "billing.pricing.v1.Prices/Consumed", "billing.pricing.v1.Prices/ListPrices",
-                "billing.pricing.v1.Prices/Quote", "billing.pricing.v1.Prices/Rate",
+                "billing.pricing.v1.Prices/CompareDraft", "billing.pricing.v1.Prices/Consumed",
+                "billing.pricing.v1.Prices/Explain", "billing.pricing.v1.Prices/ListPrices",
+                "billing.pricing.v1.Prices/PublishPrices", "billing.pricing.v1.Prices/Quote",
+                "billing.pricing.v1.Prices/Rate",
             ])
         let services: [[MethodDescriptor]] = [
             CommonV1.Health.all, PricingV1.Prices.all, MeteringV1.Groups.all, MeteringV1.GroupSteps.all,
-            MeteringV1.Cuts.all, OrderV1.Accounts.all, OrderV1.Payments.all, OrderV1.Orders.all,
+            MeteringV1.Resources.all, MeteringV1.Cuts.all, OrderV1.Accounts.all, OrderV1.Coupons.all,
+            OrderV1.Payments.all, OrderV1.Orders.all,
             OrderV1.OrderSteps.all, OrderV1.Bills.all, RefundV1.Refunds.all, RefundV1.RefundSteps.all,
-            GatewayV1.Prices.all, GatewayV1.Accounts.all, GatewayV1.Groups.all, GatewayV1.Orders.all,
+            GatewayV1.Prices.all, GatewayV1.Accounts.all, GatewayV1.Groups.all, GatewayV1.Resources.all,
+            GatewayV1.Orders.all,
             GatewayV1.Payments.all, GatewayV1.Refunds.all, GatewayV1.Bills.all, GatewayV1.Operations.all,
         ]
         let ids = services.joined().map(\.id)
@@ -51,7 +55,10 @@ import Testing
     @Test("Fields tell their names, order and values; an absent message is left out")
     func reflection() {
         let request = OrderV1.PayOrderRequest(orderID: "ord-1", paymentMethod: .balance)
-        #expect(request.wireFields.map(\.name) == ["order_id", "payment_method", "payment_id"])
+        #expect(
+            request.wireFields.map(\.name) == [
+                "order_id", "payment_method", "payment_id", "coupon_id", "without_coupon",
+            ])
         guard case .text("ord-1") = request.wireFields[0].value,
             case .enumeration("PAYMENT_METHOD_BALANCE") = request.wireFields[1].value
         else {
