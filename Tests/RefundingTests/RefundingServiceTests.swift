@@ -1,113 +1,10 @@
 import BillingAPI
 import BillingCore
-import BillingTestKit
 import RPC
 import Synchronization
 import Testing
 
 @testable import Refunding
-
-/// A refund service between doubles of pricing and order, and one subscribed group: example 9 of domain 11.
-private struct Scene {
-    let order = OrderDouble()
-    let pricing = PricingDouble()
-    let service: RefundingService
-    var group = MeteringV1.InstanceGroup(
-        groupID: "ag-1", accountID: "acct-1", instances: 3, status: .active, billingMethod: .subscription,
-        orderID: "ord-1")
-
-    init() throws {
-        service = RefundingService(
-            database: try TestDatabase.make(migrations: RefundingService.migrations), order: order.channel,
-            pricing: pricing.channel)
-        let (start, end) = (try at("2026-04-10 15:20").milliseconds, try at("2026-05-11 00:00").milliseconds)
-        (group.termStart, group.termEnd) = (start, end)
-        order.change { state in
-            state.lastAt = start
-            state.orders = [
-                OrderV1.Order(
-                    orderID: "ord-1", accountID: "acct-1", kind: .switch, status: .paid, groupID: "ag-1", instances: 3,
-                    months: 1, priceListVersion: 1, listNanos: 41_603_700_000, totalMicros: 41_600_000,
-                    paidAt: start, paymentMethod: .balance, termStart: start, termEnd: end, balanceMicros: 41_600_000)
-            ]
-        }
-    }
-
-    func call<Request, Reply>(
-        _ method: Method<Request, Reply>, account: String = "acct-1", epoch: UInt64 = 1, key: String? = nil,
-        at instant: String = "2026-04-22 15:20"
-    ) throws -> CallContext {
-        CallContext(
-            method: method.descriptor, caller: .local, account: account, key: try key.map { try IdempotencyKey($0) },
-            effectiveAt: try RefundingTests.at(instant), epoch: epoch, traceID: 0,
-            deadline: .after(milliseconds: 600_000))
-    }
-
-    func quote(account: String = "acct-1", at instant: String = "2026-04-22 15:20") async throws
-        -> Response<RefundV1.QuoteRefundReply>
-    {
-        try await service.quoteRefund(
-            .init(group: group), call(RefundV1.Refunds.quoteRefund, account: account, at: instant))
-    }
-
-    func renewalQuote(at instant: String = "2026-04-22 15:20") async throws -> Response<RefundV1.QuoteRefundReply> {
-        try await service.quoteRenewalRefund(
-            .init(group: group), call(RefundV1.Refunds.quoteRenewalRefund, at: instant))
-    }
-
-    /// Adds renewals of one month each, paid from the balance.
-    func renew(_ ids: String...) throws {
-        order.change { state in
-            for id in ids {
-                var renewal = state.orders[state.orders.count - 1]
-                (renewal.orderID, renewal.kind) = (id, .renewal)
-                renewal.termStart = renewal.termEnd
-                renewal.termEnd += 31 * .millisecondsPerDay
-                state.orders.append(renewal)
-            }
-        }
-    }
-
-    func step(_ name: String, undo: Bool = false) -> CommonV1.SagaStep {
-        .init(sagaID: "saga-0000000000000001", definition: "unsubscribe", step: name, undo: undo)
-    }
-
-    func open(
-        token: String, undo: Bool = false, epoch: UInt64 = 1, refund: String = "ref-1", saga: String? = nil,
-        renewalOnly: Bool = false, at instant: String = "2026-04-22 15:20"
-    ) async throws -> Response<RefundV1.RefundReply> {
-        var step = step("OpenRefund", undo: undo)
-        if let saga { step.sagaID = saga }
-        return try await service.openRefund(
-            .init(step: step, refundID: refund, group: group, token: token, renewalOnly: renewalOnly),
-            call(RefundV1.RefundSteps.openRefund, epoch: epoch, at: instant))
-    }
-
-    func pay(undo: Bool = false, epoch: UInt64 = 1) async throws -> Response<RefundV1.RefundReply> {
-        try await service.payRefund(
-            .init(step: step("PayRefund", undo: undo), refundID: "ref-1"),
-            call(RefundV1.RefundSteps.payRefund, epoch: epoch))
-    }
-
-    func close() async throws -> Response<RefundV1.RefundReply> {
-        try await service.closeRefund(
-            .init(step: step("CloseRefund"), refundID: "ref-1"), call(RefundV1.RefundSteps.closeRefund))
-    }
-
-    func status() async throws -> RefundV1.RefundStatus? {
-        try await service.getRefund(.init(refundID: "ref-1"), call(RefundV1.Refunds.getRefund)).refund?.status
-    }
-}
-
-/// The reason that a refusal carries on the wire.
-private func reason(_ body: () async throws -> some Any) async -> String? {
-    do {
-        _ = try await body()
-        return nil
-    } catch {
-        return (error as? any BillingError)?.reason ?? "\(error)"
-    }
-}
 
 @Suite("Refund handlers") struct RefundingServiceTests {
     private let scene: Scene
@@ -119,77 +16,6 @@ private func reason(_ body: () async throws -> some Any) async -> String? {
         var router = Router()
         scene.service.register(in: &router)
         #expect(router.handlers.count == RefundV1.Refunds.all.count + RefundV1.RefundSteps.all.count)
-    }
-
-    @Test("Example 9: the quote tells amount, orders, ways, token, losses and what consumed follows from")
-    func quote() async throws {
-        let quote = try await scene.quote()
-        #expect(quote.amountMicros == 25_500_000)
-        #expect(quote.toBalanceMicros == 25_500_000)
-        #expect(quote.onlineMicros == 0)
-        #expect(quote.at == (try at("2026-04-22 15:20").milliseconds))
-        #expect(
-            quote.orders == [
-                .init(
-                    orderID: "ord-1", cashPaidMicros: 41_600_000, consumedMicros: 16_100_000, refundMicros: 25_500_000,
-                    usedDays: 12, termDays: 31, toBalanceMicros: 25_500_000, factorMillionths: 1_000_000,
-                    listNanos: 41_603_700_000, termStart: scene.group.termStart, termEnd: scene.group.termEnd,
-                    months: 1, priceListVersion: 1)
-            ])
-        #expect(quote.losses.count == 3)
-        let asked = scene.pricing.asked.withLock { $0 }
-        #expect(asked.map(\.at) == [quote.at])
-        #expect(asked[0].terms[0].listNanos == 41_603_700_000)
-        #expect(asked[0].terms[0].priceListVersion == 1)
-    }
-
-    @Test("Only paid orders whose term runs and that were not given back count; all pages are read")
-    func effectiveOrders() async throws {
-        scene.order.change { state in
-            var past = state.orders[0]
-            (past.orderID, past.termEnd) = ("ord-0", past.termStart)
-            var refunded = state.orders[0]
-            (refunded.orderID, refunded.refundedAt) = ("ord-2", 1)
-            var lapsed = state.orders[0]
-            (lapsed.orderID, lapsed.status, lapsed.deadlineAt) = ("ord-3", .unpaid, lapsed.termStart)
-            state.orders = [past] + state.orders + [refunded, lapsed]
-        }
-        #expect(try await scene.quote().orders.map(\.orderID) == ["ord-1"])
-    }
-
-    @Test("Money that was paid online goes back online, also of an order that does not tell parts")
-    func online() async throws {
-        scene.order.change { ($0.orders[0].paymentMethod, $0.orders[0].balanceMicros) = (.online, 0) }
-        let quote = try await scene.quote()
-        #expect((quote.toBalanceMicros, quote.onlineMicros) == (0, 25_500_000))
-        scene.order.change { $0.orders[0].onlineMicros = 41_600_000 }
-        #expect(try await scene.quote().orders == quote.orders)
-    }
-
-    @Test("A mixed payment comes back pro rata, and its coupon does not")
-    func mixed() async throws {
-        scene.order.change { state in
-            (state.orders[0].balanceMicros, state.orders[0].onlineMicros) = (10_000_000, 20_000_000)
-            (state.orders[0].couponMicros, state.orders[0].paymentID) = (11_600_000, "pay-1")
-        }
-        let quote = try await scene.quote()
-        #expect(quote.orders[0].cashPaidMicros == 30_000_000)
-        #expect(quote.orders[0].couponLostMicros == 11_600_000)
-        #expect(quote.orders[0].paymentID == "pay-1")
-        #expect((quote.toBalanceMicros, quote.onlineMicros) == (4_630_000, 9_270_000))
-    }
-
-    @Test("Parts that are not the price, and an order without a kind, are answers that cannot be used")
-    func unusable() async throws {
-        scene.order.change { $0.orders[0].onlineMicros = 1 }
-        #expect(await reason { try await scene.quote() } == "refund.unusable_answer")
-        scene.order.change { ($0.orders[0].onlineMicros, $0.orders[0].kind) = (0, .unspecified) }
-        #expect(await reason { try await scene.quote() } == "refund.unusable_answer")
-        scene.order.change { state in
-            state.orders[0].kind = .new
-            (state.orders[0].balanceMicros, state.orders[0].paymentMethod) = (0, .unspecified)
-        }
-        #expect(await reason { try await scene.quote() } == "refund.unusable_answer")
     }
 
     @Test("Pending renewals come back in full, and pricing is asked about the running term alone")
@@ -279,36 +105,6 @@ private func reason(_ body: () async throws -> some Any) async -> String? {
         #expect(try await scene.pay().recovered)
         #expect(try await scene.pay().recovered)
         #expect(try await !scene.close().recovered)
-    }
-
-    @Test("A group of another account is answered as absent")
-    func foreign() async throws {
-        #expect(await reason { try await scene.quote(account: "acct-2") } == "group.not_found")
-    }
-
-    @Test("Refusals have their names")
-    func refusals() async throws {
-        var scene = scene
-        scene.group.billingMethod = .payAsYouGo
-        #expect(await reason { try await scene.quote() } == "refund.pay_as_you_go")
-        scene.group.billingMethod = .subscription
-        scene.group.status = .expired
-        #expect(await reason { try await scene.quote() } == "refund.expired")
-        scene.group.status = .released
-        #expect(await reason { try await scene.quote() } == "refund.not_active")
-        scene.group.status = .active
-        #expect(await reason { try await scene.quote(at: "2026-04-10 15:19:54") } == "call.time_went_back")
-        scene.pricing.consumed.withLock { $0.consumedMicros = 41_600_000 }
-        #expect(await reason { try await scene.quote() } == "refund.zero")
-        scene.order.change { state in
-            var unpaid = state.orders[0]
-            (unpaid.orderID, unpaid.status, unpaid.deadlineAt) = ("ord-9", .unpaid, unpaid.termEnd)
-            state.orders.append(unpaid)
-        }
-        #expect(await reason { try await scene.quote() } == "refund.unpaid_order")
-        let service = scene.service
-        let call = try scene.call(RefundV1.Refunds.quoteRefund)
-        #expect(await reason { try await service.quoteRefund(.init(), call) } == "refund.group_missing")
     }
 
     @Test("A refund is opened, paid and closed, and order is sent its own step of the same saga")
