@@ -19,12 +19,9 @@ struct BillingCommand: AsyncParsableCommand {
             Shell completion: billing --generate-completion-script bash|zsh|fish.
             """,
         subcommands: [
-            PriceCommand.self, QuoteCommand.self, AccountCommand.self, GroupCommand.self,
+            PriceCommand.self, QuoteCommand.self, AccountCommand.self, CouponCommand.self, GroupCommand.self,
             NetworkCommand.self, BackupCommand.self, OrderCommand.self, PaymentCommand.self, RefundCommand.self,
             BillCommand.self, ClockCommand.self, CutCommand.self,
-            PriceCommand.self, QuoteCommand.self, AccountCommand.self, CouponCommand.self, GroupCommand.self,
-            OrderCommand.self,
-            PaymentCommand.self, RefundCommand.self, BillCommand.self, ClockCommand.self, CutCommand.self,
             SagaCommand.self, HealthCommand.self, AuditCommand.self, ReplayCommand.self,
         ])
 

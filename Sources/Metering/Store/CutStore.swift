@@ -92,15 +92,6 @@ package struct CutStore {
         return due
     }
 
-    /// Moves the cursors of a batch that was posted, and stops the accounts that it found overdue. An account that another
-    /// cut has moved already is left alone.
-    private func segment(_ row: any Row) throws -> AccruingSegment {
-        let group = try GroupID(row.text(1))
-        guard let unit = BillingUnit(rawValue: row.integer(6)) else { throw GroupRowError.inconsistent(group) }
-        return AccruingSegment(
-            group: group, specification: row.text(2), region: row.text(3), instances: row.int(4),
-            createdAt: row.timestamp(5), unit: unit, anchor: row.timestamp(7), end: row.optionalTimestamp(8))
-    }
     /// Moves the cursors of a batch that was posted, and stops the accounts that it found overdue. An account that
     /// another cut has moved already is left alone.
     /// - Parameter overdue: the accounts that owe money after the cut.
