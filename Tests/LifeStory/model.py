@@ -28,7 +28,7 @@ NEW, SWITCH, RENEWAL = "new", "switch", "renewal"
 
 
 class Refusal(Exception):
-    """What the rules refuse: the reasons of which one must be named. "*" stands for a refusal whose name is left open."""
+    """What the rules refuse: the reasons of which one must be named."""
 
     def __init__(self, *reasons):
         super().__init__(" or ".join(reasons))
@@ -658,12 +658,12 @@ class Account:
         return answer
 
     def add_bandwidth(self, network, region, mbps, at):
-        refuse((["account.overdue"] if self.overdue_at else []) + ([] if 1 <= mbps <= 1000 else ["*"]))
+        refuse((["account.overdue"] if self.overdue_at else []) + ([] if 1 <= mbps <= 1000 else ["resource.quantity"]))
         self.resources.append(Resource(BANDWIDTH, region, network, mbps, at))
         return self.resources[-1]
 
     def set_backup(self, region, gib, at):
-        refuse((["account.overdue"] if self.overdue_at else []) + ([] if 1 <= gib <= 1_000_000 else ["*"]))
+        refuse((["account.overdue"] if self.overdue_at else []) + ([] if 1 <= gib <= 1_000_000 else ["resource.quantity"]))
         there = [r for r in self.resources if r.status != RELEASED and (r.item, r.region) == (OSS, region)]
         if there:
             there[0].sizes.append((at, gib))
@@ -672,7 +672,7 @@ class Account:
         return self.resources[-1]
 
     def release_resource(self, resource, at):
-        refuse(["*"] if resource.status == RELEASED else [])
+        refuse(["resource.not_active"] if resource.status == RELEASED else [])
         if resource.status == ACTIVE:
             resource.use[-1][1] = at
         resource.status, resource.released_at, resource.overdue_at = RELEASED, at, 0
@@ -905,7 +905,7 @@ class Account:
     def quote_renewal_refund(self, group):
         reasons = [reason for reason in self.refundable(group) if reason != "refund.unpaid_order"]
         if not reasons and len(group.terms) < 2:
-            reasons.append("*")
+            reasons.append("refund.no_pending_renewal")
         if not reasons and group.terms[-1].order.cash == 0:
             reasons.append("refund.zero")
         refuse(reasons)
