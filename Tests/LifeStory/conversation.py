@@ -40,7 +40,7 @@ class Call:
     def __init__(self, method, request, account="", again=False):
         self.method, self.request, self.account = method, request, account
         self.key = f"story-{secrets.token_hex(12)}"
-        # Whether to send it a second time, with the same key, and to insist on the same answer.
+        # Of a write: whether to send it a second time, with the same key, and to insist on the same answer.
         self.again, self.first, self.sent_at, self.tries = again, None, 0.0, 0
 
 
@@ -101,8 +101,10 @@ class Line:
                 else:
                     if call.first is not None:
                         self.replays += 1
-                        if (status, body) != call.first or not flags & 1:
-                            raise AssertionError(f"a repeat of {call.method} of {call.account} was answered otherwise")
+                        # A request that is refused before it comes to a write is refused anew.
+                        if (status, body) != call.first or (status == 0 and not flags & 1):
+                            told = f"{call.first[0]} {call.first[1]}, then {status} {body}, flags {flags}"
+                            raise AssertionError(f"a repeat of {call.method} of {call.account} was answered {told}")
                     go_on(talk, self.answer(call, status, body))
 
     @staticmethod

@@ -55,7 +55,8 @@ class Life:
         except Refusal as refusal:
             reasons = refusal.reasons
         fields = str(request).replace("\n", " ").strip()
-        reply = yield self.call(method, request, again=self.random.random() < 0.03)
+        twice = self.random.random() < 0.03 and "Quote" not in method
+        reply = yield self.call(method, request, again=twice)
         outcome = reply.reason if isinstance(reply, Refused) else "done"
         self.note(f"{method} {fields} -> {outcome}")
         if (isinstance(reply, Refused) and reply.reason not in reasons) or (reasons and not isinstance(reply, Refused)):
@@ -283,8 +284,6 @@ class Life:
         if done:
             because, reply = done
             self.same(f"whether {reference} is used", not because, not reply.returned_because)
-            if because and reply.returned_because not in because:
-                raise Difference(self, f"why {reference} is returned", " or ".join(sorted(because)), reply.returned_because)
             payment = account.payments[reference]
             if not because and payment.order:
                 self.paid(payment.order, reply.group)

@@ -297,12 +297,13 @@ class Payment:
 class Line:
     """A bill line. `coupon` is what coupons paid at posting; `paid` grows when money comes later."""
 
+    __slots__ = ("kind", "start", "end", "gross", "discount", "round_down", "coupon", "paid", "thing", "order", "product", "burn")
+
     def __init__(self, kind, start, end, gross, discount=0, round_down=0, coupon=0, **given):
         self.kind, self.start, self.end = kind, start, end
         self.gross, self.discount, self.round_down, self.coupon, self.paid = gross, discount, round_down, coupon, 0
-        self.thing = self.order = None
-        self.product = ""
-        self.__dict__.update(given)
+        self.thing, self.order = given.get("thing"), given.get("order")
+        self.product, self.burn = given.get("product", ""), given.get("burn", 0)
 
     @property
     def payable(self):
@@ -324,9 +325,9 @@ class Notice:
 # Reasons that one state may be refused by.
 OF_STATE = {
     CREATING: ("group.not_active",),
-    OVERDUE: ("group.overdue", "group.not_active", "account.overdue"),
-    EXPIRED: ("group.expired", "group.not_active"),
-    RELEASED: ("group.not_active", "group.released"),
+    OVERDUE: ("group.overdue", "account.overdue"),
+    EXPIRED: ("group.expired",),
+    RELEASED: ("group.not_active",),
 }
 
 
@@ -336,6 +337,8 @@ class Account:
         self.balance = self.overdue_at = 0
         self.low = False
         self.groups, self.resources, self.orders, self.coupons = [], [], [], []
+        # Of groups and resources those that something may still become of.
+        self.living, self.running = [], []
         self.payments, self.lines, self.notices, self.refunds = {}, [], [], []
         self.unpaid_lines, self.open_months, self.unconditional_years = [], {}, set()
 
@@ -356,10 +359,10 @@ class Account:
     def next_due(self):
         """The earliest instant after now at which something is due."""
         due = []
-        if any(s.open() for g in self.groups for s in g.segments) or any(r.open() for r in self.resources):
+        if any(group.segments[-1].open() for group in self.living if group.segments) or any(r.open() for r in self.running):
             due.append(hour_after(self.now))
         due += [month_end(month) for month in self.open_months]
-        for group in self.groups:
+        for group in self.living:
             if group.status == ACTIVE and group.terms:
                 due.append(group.terms[0].end)
             if group.status == OVERDUE:
@@ -394,9 +397,11 @@ class Account:
             if order.deadline <= at:
                 order.status, order.cancelled_because = CANCELLED, "timed out"
         self.remind(at)
+        self.living = [g for g in self.living if g.status != RELEASED or (g.segments and g.segments[-1].open())]
+        self.running = [resource for resource in self.running if resource.status != RELEASED or resource.open()]
 
     def end_terms(self, at):
-        for group in self.groups:
+        for group in self.living:
             if group.status == ACTIVE and group.terms and group.terms[0].end <= at:
                 if len(group.terms) > 1:
                     group.terms.pop(0)
@@ -406,16 +411,16 @@ class Account:
     def cut(self, at):
         """Cuts the slices up to the top of an hour and settles them; the lines, with the burn of each."""
         lines = []
-        for group in self.groups:
-            for segment in group.segments:
+        for group in self.living:
+            for segment in group.segments[-1:]:
                 end = at if segment.end is None else min(segment.end, at)
                 if end > segment.cut_to:
                     for start, stop, gross, rate in self.prices.accrued(group, segment.anchor, segment.cut_to, end):
                         lines.append(Line("usage", start, stop, gross, thing=group, product=PHONE, burn=Fraction(rate, 1000)))
                     segment.cut_to = end
-        for resource in self.resources:
+        for resource in self.running:
             for stretch in resource.use:
-                first, last, cut_to = stretch
+                _, last, cut_to = stretch
                 end = at if last is None else min(last, at)
                 while cut_to < end:
                     stop = min(hour_after(cut_to), end)
@@ -465,7 +470,7 @@ class Account:
             return
         self.overdue_at = at
         self.notices.append(Notice(at, "overdue", self.outstanding))
-        for group in self.groups:
+        for group in self.living:
             for segment in group.segments:
                 if segment.end is None or segment.end > at:
                     segment.end = at
@@ -477,7 +482,7 @@ class Account:
                 resource.use[-1][1] = at
 
     def release_due(self, at):
-        for group in sorted(self.groups, key=lambda group: group.id):
+        for group in sorted(self.living, key=lambda group: group.id):
             for status, since in ((OVERDUE, group.overdue_at), (EXPIRED, group.expired_at)):
                 if group.status == status and since + GRACE <= at:
                     self.let_go(group, at, status)
@@ -491,7 +496,7 @@ class Account:
                 order.status, order.cancelled_because = CANCELLED, "group released"
 
     def renew_due(self, at):
-        for group in sorted(self.groups, key=lambda group: group.id):
+        for group in sorted(self.living, key=lambda group: group.id):
             if group.next_attempt(at - 1) == at:
                 self.try_renewal(group, at)
 
@@ -588,6 +593,7 @@ class Account:
         group = Group(specification=specification, region=region, instances=instances, network=network or "default",
                       status=CREATING, method=PAY_AS_YOU_GO, requested_at=at)  # fmt: skip
         self.groups.append(group)
+        self.living.append(group)
         if not external:
             self.came_up(group, at)
         return group
@@ -654,12 +660,14 @@ class Account:
             if not there:
                 there = [Resource(item, region, network, 1, at)]
                 self.resources += there
+                self.running += there
             answer += there
         return answer
 
     def add_bandwidth(self, network, region, mbps, at):
         refuse((["account.overdue"] if self.overdue_at else []) + ([] if 1 <= mbps <= 1000 else ["resource.quantity"]))
         self.resources.append(Resource(BANDWIDTH, region, network, mbps, at))
+        self.running.append(self.resources[-1])
         return self.resources[-1]
 
     def set_backup(self, region, gib, at):
@@ -669,6 +677,7 @@ class Account:
             there[0].sizes.append((at, gib))
             return there[0]
         self.resources.append(Resource(OSS, region, "", gib, at))
+        self.running.append(self.resources[-1])
         return self.resources[-1]
 
     def release_resource(self, resource, at):
@@ -802,6 +811,7 @@ class Account:
             group = order.group = order.wanted
             group.requested_at = at
             self.groups.append(group)
+            self.living.append(group)
         group = order.group
         if order.kind == SWITCH:
             group.segments[-1].end = at
