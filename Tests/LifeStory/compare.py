@@ -11,8 +11,9 @@ common, order, metering = (MESSAGES[name] for name in ("common", "order", "meter
 
 def names(module, prefix):
     """Numbers of an enum to the model's words: GROUP_STATUS_ACTIVE -> "active"."""
-    return {value: name[len(prefix) :].lower().replace("_", " ") for name, value in module.DESCRIPTOR.enum_types_by_name[
-        "".join(part.title() for part in prefix.rstrip("_").split("_"))].values_by_name.items() for value in [value.number]}  # fmt: skip
+    enum = "".join(part.title() for part in prefix.rstrip("_").split("_"))
+    values = module.DESCRIPTOR.enum_types_by_name[enum].values
+    return {value.number: value.name[len(prefix) :].lower().replace("_", " ") for value in values}
 
 
 GROUP_STATUS = names(metering, "GROUP_STATUS_")
@@ -202,9 +203,9 @@ def check_other_lines(life):
 def check(life, start, end, tally, whole=False):
     """Everything of an account after the day [start, end); at the end of the story, all of its life."""
     yield from check_account(life)
+    yield from check_orders(life)
     yield from check_groups(life)
     yield from check_resources(life)
-    yield from check_orders(life)
     yield from check_coupons(life)
     yield from check_notices(life)
     yield from check_payments(life)

@@ -914,7 +914,7 @@ class Account:
 
     def quote_renewal_refund(self, group):
         reasons = [reason for reason in self.refundable(group) if reason != "refund.unpaid_order"]
-        if not reasons and len(group.terms) < 2:
+        if len(group.terms) < 2:
             reasons.append("refund.no_pending_renewal")
         if not reasons and group.terms[-1].order.cash == 0:
             reasons.append("refund.zero")

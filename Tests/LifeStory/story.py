@@ -28,7 +28,7 @@ gateway, pricing, common = (MESSAGES[name] for name in ("gateway", "pricing", "c
 CATALOG = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "catalog.yaml"
 # Where stories begin: before units of 4 hours, before the ends of February, of a leap February, of a year.
 BEGINNINGS = ((2025, 5, 4), (2026, 1, 20), (2028, 2, 10), (2026, 12, 5))
-INSTANTS_A_DAY = 60
+INSTANTS_A_DAY = 40
 
 
 class Story:
@@ -152,8 +152,8 @@ class Story:
 
     def replay(self, life):
         options = self.options
-        return (f"python3 Tests/LifeStory/story.py --seed {self.seed} --accounts {options.accounts} --days {self.days_done + 1}"
-                f" --only {life.number} --sample 1")  # fmt: skip
+        return (f"/usr/bin/python3 Tests/LifeStory/story.py --seed {self.seed} --accounts {options.accounts}"
+                f" --days {self.days_done + 1} --only {life.number} --sample 1")  # fmt: skip
 
 
 def price_list(listed):
