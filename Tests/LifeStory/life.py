@@ -33,6 +33,8 @@ class Life:
         self.operations = self.refusals = 0
         # Some owners are careless with their money.
         self.thrift = self.random.choice((0.2, 0.5, 0.9))
+        # Some pay by the hour, some by the month, which takes more money at once.
+        self.subscriber = self.random.random() < 0.5
         self.stale_quote = None
         self.seen_notices = 0
 
@@ -74,9 +76,9 @@ class Life:
     def pick(self, things, *wanted):
         """Mostly one that suits, now and then any."""
         suiting = [thing for thing in things if all(want(thing) for want in wanted)]
-        if suiting and self.random.random() < 0.9:
+        if suiting and self.random.random() < 0.92:
             return self.random.choice(suiting)
-        return self.random.choice(things) if things else None
+        return self.random.choice(things) if things and (suiting or self.random.random() < 0.25) else None
 
     def reference(self):
         self.references += 1
@@ -107,14 +109,15 @@ class Life:
         creating = [group for group in account.groups if group.status == CREATING]
         unpaid, pending = account.unpaid_orders(), [p for p in account.payments.values() if p.status == "pending"]
         weights = {
-            self.create: 12 if len([g for g in account.groups if g.status != RELEASED]) < 6 else 2,
+            self.create: (4 if self.subscriber else 12) if len(account.living) < 6 else 1,
             self.create_badly: 1,
             self.report: 30 if creating else 0,
             self.release: 7, self.power: 3, self.rename: 1,
-            self.place_new: 5, self.place_switch: 6, self.place_renewal: 7,
+            self.place_new: (14 if self.subscriber else 4) if len(account.living) < 8 else 1,
+            self.place_switch: 6, self.place_renewal: 8,
             self.pay: 40 if unpaid else 1, self.announce: 14 if unpaid else 0, self.cancel_order: 5 if unpaid else 1,
             self.confirm: 16 if pending else 1,
-            self.unsubscribe: 4, self.stale_unsubscribe: 2, self.unsubscribe_partly: 1, self.cancel_renewal: 3,
+            self.unsubscribe: 5, self.stale_unsubscribe: 2, self.unsubscribe_partly: 1, self.cancel_renewal: 5,
             self.auto_renewal: 5,
             self.top_up: 40 * self.thrift if account.overdue_at else 6, self.top_up_online: 4,
             self.grant: 5, self.adjust: 3,
@@ -130,7 +133,7 @@ class Life:
             raise opened
         self.model.id = opened.account.account_id
         self.note(f"opened {self.model.id}")
-        yield from self.top_up_by(self.random.choice((1, 5, 20, 60, 300)) * USD)
+        yield from self.top_up_by(self.random.choice((60, 300, 900) if self.subscriber else (1, 5, 20, 60, 300)) * USD)
 
     def step(self, at):
         """One operation at an instant to which the system's clock was moved."""
@@ -386,7 +389,7 @@ class Life:
         if account.overdue_at and self.random.random() < 0.4:
             amount = self.random.choice((account.outstanding, max(1, account.outstanding - 1), max(1, account.outstanding // 2)))
         else:
-            amount = self.money(CENT, int(80 * USD * self.thrift))
+            amount = self.money(CENT, int((400 if self.subscriber else 80) * USD * self.thrift))
         yield from self.top_up_by(amount)
 
     def top_up_by(self, amount):
