@@ -31,7 +31,8 @@ func at(_ text: String) throws -> Timestamp {
 /// A version that sells "one" in region "here" at this price, and has these factors for 1, 2, 3, 6 and 12 months.
 func version(
     _ number: UInt32, from: Timestamp, hourlyNanos: Int64, monthly: String = "10",
-    factors: [UInt32] = [1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000]
+    factors: [UInt32] = [1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000], items: [ValueAddedItem] = [],
+    unconditionalRefundDays: UInt32 = 0
 ) throws -> PriceListVersion {
     let price = InstancePrice(monthly: try UnitPrice(monthly), hourly: UnitPrice(nanos: hourlyNanos))
     return PriceListVersion(
@@ -41,7 +42,7 @@ func version(
         specifications: [
             Specification(
                 name: "one", edition: "One", vcpus: 1, memoryGiB: 1, diskGiB: 1, mainland: price, international: price)
-        ])
+        ], valueAddedItems: items, unconditionalRefundDays: unconditionalRefundDays)
 }
 
 /// SplitMix64: the same numbers in every run.

@@ -61,7 +61,8 @@ import Testing
 
         let other = PriceListVersion(
             version: 2, effectiveFrom: second.effectiveFrom, billingUnits: second.billingUnits,
-            termDiscounts: second.termDiscounts, regions: second.regions, specifications: [])
+            termDiscounts: second.termDiscounts, regions: second.regions, specifications: [],
+            valueAddedItems: [], unconditionalRefundDays: 0)
         #expect(throws: PriceListError.dropped("one", version: 2)) { try PriceList([first, other]) }
 
         let database = try TestDatabase.make(migrations: PricingService.migrations)

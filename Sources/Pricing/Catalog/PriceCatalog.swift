@@ -82,16 +82,20 @@ extension CatalogNode {
 
 extension PriceListVersion {
     fileprivate init(_ node: CatalogNode) throws(CatalogError) {
-        let fields = try node.fields([
-            "version", "effective_from", "billing_units", "term_discounts", "regions", "specifications",
-        ])
+        let fields = try node.fields(
+            [
+                "version", "effective_from", "billing_units", "term_discounts", "regions", "specifications",
+            ], optional: ["unconditional_refund_days", "value_added_items"])
         self.init(
             version: try fields.node("version").number(1...UInt32(Int32.max)),
             effectiveFrom: try fields.node("effective_from").instant(),
             billingUnits: try Self.billingUnits(fields.node("billing_units")),
             termDiscounts: try Self.termDiscounts(fields.node("term_discounts")),
             regions: try Self.regions(fields.node("regions")),
-            specifications: try Self.specifications(fields.node("specifications")))
+            specifications: try Self.specifications(fields.node("specifications")),
+            valueAddedItems: try fields["value_added_items"].map(Self.valueAddedItems) ?? [],
+            unconditionalRefundDays: try fields["unconditional_refund_days"]?.number(
+                0...PriceListVersion.longestUnconditionalRefund) ?? 0)
     }
 
     private static func billingUnits(_ node: CatalogNode) throws(CatalogError) -> [BillingUnitRule] {
@@ -146,6 +150,38 @@ extension PriceListVersion {
             specifications.append(specification)
         }
         return specifications
+    }
+}
+
+extension PriceListVersion {
+    fileprivate static func valueAddedItems(_ node: CatalogNode) throws(CatalogError) -> [ValueAddedItem] {
+        var valueAddedItems: [ValueAddedItem] = []
+        for item in try node.items() {
+            let valueAddedItem = try ValueAddedItem(item)
+            guard !valueAddedItems.contains(where: { $0.id == valueAddedItem.id }) else {
+                throw item.error("Item '\(valueAddedItem.id)' is here twice.")
+            }
+            valueAddedItems.append(valueAddedItem)
+        }
+        return valueAddedItems
+    }
+}
+
+extension ValueAddedItem {
+    fileprivate init(_ node: CatalogNode) throws(CatalogError) {
+        let fields = try node.fields(["item", "name", "price_unit", "price"], optional: ["is_example"])
+        let prices = try fields.node("price").fields(RegionClass.allCases.map(\.rawValue))
+        self.init(
+            id: try fields.text("item"), name: try fields.text("name"),
+            unit: try fields.node("price_unit").choice(PriceUnit.self),
+            mainland: try prices.node("ML").price(atMost: InstancePrice.highestHourly),
+            international: try prices.node("INT").price(atMost: InstancePrice.highestHourly),
+            isExample: try fields["is_example"]?.choice(Answer.self) == .yes)
+    }
+
+    private enum Answer: String, CaseIterable {
+        case yes = "true"
+        case no = "false"
     }
 }
 

@@ -14,6 +14,7 @@ extension PriceListVersion {
             let factor = FixedPoint.format(Int64(discount.factorMillionths), decimals: 6, atLeast: 2)
             lines.append("  \(discount.months): \(quoted(factor))")
         }
+        lines.append("unconditional_refund_days: \(unconditionalRefundDays)")
         lines.append("regions:")
         for region in regions {
             lines.append(
@@ -22,6 +23,8 @@ extension PriceListVersion {
         }
         lines.append("specifications:")
         for specification in specifications { lines += specification.documentLines }
+        if !valueAddedItems.isEmpty { lines.append("value_added_items:") }
+        for item in valueAddedItems { lines += item.documentLines }
         return lines.joined(separator: "\n") + "\n"
     }
 }
@@ -33,6 +36,15 @@ extension Specification {
             "    memory_gib: \(memoryGiB)", "    disk_gib: \(diskGiB)",
             "    monthly: {ML: \(quoted(mainland.monthly)), INT: \(quoted(international.monthly))}",
             "    hourly: {ML: \(quoted(mainland.hourly)), INT: \(quoted(international.hourly))}",
+        ]
+    }
+}
+
+extension ValueAddedItem {
+    fileprivate var documentLines: [String] {
+        [
+            "  - item: \(quoted(id))", "    name: \(quoted(name))", "    price_unit: \(quoted(unit.rawValue))",
+            "    price: {ML: \(quoted(mainland)), INT: \(quoted(international))}", "    is_example: \(isExample)",
         ]
     }
 }

@@ -3,11 +3,14 @@ import BillingCore
 import RPC
 
 extension PricingService {
-    /// The price list in force at the instant asked for, or of the call.
+    /// The version asked for by its number, else the one in force at the instant asked for, or of the call; and what is
+    /// published to follow after that instant.
     func listPrices(
         _ request: PricingV1.ListPricesRequest, _ call: CallContext
     ) throws -> Response<PricingV1.ListPricesReply> {
-        let version = try prices.inForce(at: try call.instant(or: request.at))
+        let instant = try call.instant(or: request.at)
+        let version =
+            request.version == 0 ? try prices.inForce(at: instant) : try prices.version(request.version)
         return Response(
             PricingV1.ListPricesReply(
                 version: version.version, effectiveAt: version.effectiveFrom.milliseconds,
@@ -17,6 +20,10 @@ extension PricingService {
                 },
                 termDiscounts: version.termDiscounts.map {
                     PricingV1.TermDiscount(months: $0.months, factorMillionths: $0.factorMillionths)
+                },
+                valueAddedItems: version.valueAddedItems.map(PricingV1.ValueAddedItem.init),
+                scheduled: prices.versions.filter { $0.effectiveFrom > instant }.map {
+                    PricingV1.ScheduledVersion(version: $0.version, effectiveAt: $0.effectiveFrom.milliseconds)
                 }))
     }
 
@@ -32,7 +39,7 @@ extension PricingService {
 
 extension CallContext {
     /// - Parameter at: milliseconds, or 0 for the instant of the call.
-    fileprivate func instant(or at: Int64) throws -> Timestamp {
+    func instant(or at: Int64) throws -> Timestamp {
         at == 0 ? try instant() : try Timestamp(checked: at, field: "at")
     }
 }
@@ -48,6 +55,17 @@ extension PricingV1.Specification {
                     regionClass: CommonV1.RegionClass(regionClass), monthlyNanos: price.monthly.nanos,
                     hourlyNanos: price.hourly.nanos)
             })
+    }
+}
+
+extension PricingV1.ValueAddedItem {
+    fileprivate init(_ item: ValueAddedItem) {
+        self.init(
+            item: item.id, name: item.name, priceUnit: item.unit.rawValue,
+            prices: RegionClass.allCases.map {
+                PricingV1.ValueAddedPrice(
+                    regionClass: CommonV1.RegionClass($0), priceNanos: item.price(in: $0).nanos)
+            }, isExample: item.isExample)
     }
 }
 

@@ -9,10 +9,7 @@ extension PricingService {
         resources.reserveCapacity(request.resources.count)
         for resource in request.resources {
             do {
-                resources.append(
-                    try prices.resource(
-                        specification: resource.specification, region: resource.region,
-                        instances: resource.instances, anchor: resource.anchor))
+                resources.append(try prices.resource(resource))
             } catch {
                 throw PricingError.inItem("resources[\(resources.count)]", error)
             }
@@ -33,7 +30,8 @@ extension PricingService {
         _ request: PricingV1.ConsumedRequest, _ call: CallContext
     ) throws -> Response<PricingV1.ConsumedReply> {
         let instant = try Timestamp(checked: request.at, field: "at")
-        var reply = PricingV1.ConsumedReply()
+        var reply = PricingV1.ConsumedReply(
+            unconditionalRefundDays: try prices.inForce(at: instant).unconditionalRefundDays)
         for (index, term) in request.terms.enumerated() {
             do throws(PricingError) {
                 reply.terms.append(PricingV1.ConsumedTerm(try consumed(term, at: instant), of: term.orderID))
@@ -50,6 +48,18 @@ extension PricingService {
             listNanos: term.listNanos, start: Timestamp(checked: term.termStart, field: "term_start"),
             end: Timestamp(checked: term.termEnd, field: "term_end")
         ).consumed(at: instant, discounts: version.termDiscounts)
+    }
+}
+
+extension PriceList {
+    /// What a message names: a value-added item, or else a group.
+    func resource(_ resource: PricingV1.RatedResource) throws(PricingError) -> MeteredResource {
+        guard resource.item.isEmpty else {
+            return try self.resource(item: resource.item, region: resource.region, quantity: resource.quantity)
+        }
+        return try self.resource(
+            specification: resource.specification, region: resource.region, instances: resource.instances,
+            anchor: resource.anchor)
     }
 }
 

@@ -40,7 +40,17 @@ struct PriceList: Sendable {
         preconditionFailure("'\(specification)' in '\(region)' is sold and has no prices")
     }
 
-    private var newest: PriceListVersion { versions[versions.count - 1] }
+    /// Where the prices of a value-added item in a region are in `timelines`.
+    /// - Throws: `PricingError.unknownItem`, `.unknownRegion`.
+    func timeline(item: String, region: String) throws(PricingError) -> Range<Int> {
+        if let found = timelines.range(item: item, region: region) { return found }
+        _ = try newest.valueAddedItem(item)
+        _ = try newest.region(region)
+        preconditionFailure("'\(item)' in '\(region)' is sold and has no prices")
+    }
+
+    /// What is published as the newest version, in force or not.
+    var newest: PriceListVersion { versions[versions.count - 1] }
 }
 
 extension PriceListVersion {
@@ -57,6 +67,11 @@ extension PriceListVersion {
         }
         for known in earlier.regions {
             guard let kept = regions.first(where: { $0.id == known.id }), kept.regionClass == known.regionClass else {
+                throw .dropped(known.id, version: version)
+            }
+        }
+        for known in earlier.valueAddedItems {
+            guard let kept = valueAddedItems.first(where: { $0.id == known.id }), kept.unit == known.unit else {
                 throw .dropped(known.id, version: version)
             }
         }
@@ -80,8 +95,8 @@ enum PriceListError: Error, Hashable, CustomStringConvertible {
             "Version \(version) of the price list takes effect at \(BillingCalendar.format(from)), which is not after "
                 + "version \(earlier) (\(BillingCalendar.format(earlierFrom))); give it a later instant."
         case .dropped(let name, let version):
-            "Version \(version) of the price list no longer has '\(name)', or moves it to another class; groups run "
-                + "on it, so keep it as it was."
+            "Version \(version) of the price list no longer has '\(name)', or changes its class or unit; it is in "
+                + "use, so keep it as it was."
         case .edited(let version, let next):
             "Published versions are never edited: version \(version) of the price list differs from the one that is "
                 + "published; take the change back and give it a new version, \(next)."

@@ -12,6 +12,11 @@ struct PriceListVersion: Hashable, Sendable {
     let termDiscounts: [TermDiscount]
     let regions: [Region]
     let specifications: [Specification]
+    let valueAddedItems: [ValueAddedItem]
+    /// The days after its payment in which a new order is given back in full (domain 7.4); 0: never.
+    let unconditionalRefundDays: UInt32
+
+    static let longestUnconditionalRefund: UInt32 = 365
 
     /// - Throws: `PricingError.unknownSpecification`, with those there are.
     func specification(_ name: String) throws(PricingError) -> Specification {
@@ -25,6 +30,14 @@ struct PriceListVersion: Hashable, Sendable {
     func region(_ id: String) throws(PricingError) -> Region {
         guard let found = regions.first(where: { $0.id == id }) else {
             throw .unknownRegion(id, valid: regions.map(\.id))
+        }
+        return found
+    }
+
+    /// - Throws: `PricingError.unknownItem`, with those there are.
+    func valueAddedItem(_ id: String) throws(PricingError) -> ValueAddedItem {
+        guard let found = valueAddedItems.first(where: { $0.id == id }) else {
+            throw .unknownItem(id, valid: valueAddedItems.map(\.id))
         }
         return found
     }

@@ -4,9 +4,12 @@ import BillingCore
 struct MeteredResource: Sendable {
     /// Its steps in the price list's timelines.
     fileprivate let steps: Range<Int>
-    fileprivate let instances: UInt32
-    /// Where accrual starts, in milliseconds (domain 2.2).
+    /// Instances of a group, or of a value-added item so many of its units.
+    fileprivate let quantity: Int64
+    /// Where accrual starts, in milliseconds (domain 2.2); 0 for a value-added item.
     fileprivate let anchor: Int64
+    /// What a value-added item is priced by; `nil` for a group.
+    fileprivate let unit: PriceUnit?
 }
 
 extension PriceList {
@@ -17,10 +20,21 @@ extension PriceList {
         try InstanceCount.check(instances)
         let anchor = try Timestamp(checked: anchor, field: "anchor").milliseconds
         return MeteredResource(
-            steps: try timeline(specification: specification, region: region), instances: instances, anchor: anchor)
+            steps: try timeline(specification: specification, region: region), quantity: Int64(instances),
+            anchor: anchor, unit: nil)
     }
 
-    /// The amounts of slices by domain 2.5. A price change inside a slice splits it, and accrual starts anew there.
+    /// A value-added item.
+    /// - Throws: `PricingError` for an item, region or quantity that is not sold.
+    func resource(item: String, region: String, quantity: Int64) throws(PricingError) -> MeteredResource {
+        try Quantity.check(quantity)
+        return MeteredResource(
+            steps: try timeline(item: item, region: region), quantity: quantity, anchor: 0,
+            unit: try newest.valueAddedItem(item).unit)
+    }
+
+    /// The amounts of slices by domain 2.5. A price change inside a slice of a group splits it, and accrual starts anew
+    /// there. A slice of a value-added item costs its clock hour whole, at the price of its first instant.
     ///
     /// Look-ups are done per resource, before; a slice costs two multiplications and two divisions, and no allocation.
     /// - Throws: `PricingError` naming the first bad slice.
@@ -43,7 +57,11 @@ extension PriceList {
                 throw .sliceBeforeAnchor(index, start: start, anchor: resource.anchor)
             }
             guard end <= Timestamp.latest.milliseconds else { throw .instant(end, field: "end[\(index)]") }
-            try rated.append(slice: index, of: resource, start, end, steps)
+            if let unit = resource.unit {
+                try rated.append(slice: index, of: resource, by: unit, start, end, steps)
+            } else {
+                try rated.append(slice: index, of: resource, start, end, steps)
+            }
         }
         return rated
     }
@@ -92,28 +110,58 @@ struct RatedColumns: Hashable, Sendable {
     ) throws(PricingError) {
         var partStart = sliceStart
         repeat {
-            // Most uses are of the newest prices, so the search goes backward.
-            var stepIndex = resource.steps.upperBound - 1
-            while steps[stepIndex].effectiveFrom > partStart {
-                stepIndex -= 1
-                guard stepIndex >= resource.steps.lowerBound else {
-                    throw .notYetSold(slice: index, at: Timestamp(milliseconds: partStart))
-                }
-            }
-            guard slice.count < Self.limit else { throw .tooManyParts(limit: Self.limit) }
-            let step = steps[stepIndex]
+            let step = try Self.step(at: partStart, of: resource, steps, slice: index)
             let partEnd = min(sliceEnd, step.changesAt)
             let anchor = max(resource.anchor, step.unchangedSince)
-            let accrual = Accrual(hourly: step.hourly, instances: resource.instances)
-            slice.append(UInt32(truncatingIfNeeded: index))
-            start.append(partStart)
-            end.append(partEnd)
-            price.append(priceIndex(AppliedPrice(version: step.version, hourly: step.hourly)))
-            grossMicros.append(
+            let accrual = Accrual(hourly: step.hourly, instances: UInt32(truncatingIfNeeded: resource.quantity))
+            try append(
+                slice: index, partStart, partEnd, step,
                 accrual.micros(afterMilliseconds: partEnd - anchor)
                     - accrual.micros(afterMilliseconds: partStart - anchor))
             partStart = partEnd
         } while partStart < sliceEnd
+    }
+
+    /// A slice of a value-added item: a price change never splits a clock hour.
+    fileprivate mutating func append(
+        slice index: Int, of resource: MeteredResource, by unit: PriceUnit, _ sliceStart: Int64, _ sliceEnd: Int64,
+        _ steps: [PriceTimelines.Step]
+    ) throws(PricingError) {
+        let instant = Timestamp(milliseconds: sliceStart)
+        guard sliceEnd <= BillingCalendar.hour(of: instant).milliseconds + .millisecondsPerHour else {
+            throw .severalHours(index, start: sliceStart, end: sliceEnd)
+        }
+        let step = try Self.step(at: sliceStart, of: resource, steps, slice: index)
+        try append(
+            slice: index, sliceStart, sliceEnd, step,
+            unit.micros(step.hourly, quantity: resource.quantity, inHourOf: instant))
+    }
+
+    /// The prices in force at an instant. Most uses are of the newest, so the search goes backward.
+    @inline(__always)
+    private static func step(
+        at instant: Int64, of resource: MeteredResource, _ steps: [PriceTimelines.Step], slice index: Int
+    ) throws(PricingError) -> PriceTimelines.Step {
+        var stepIndex = resource.steps.upperBound - 1
+        while steps[stepIndex].effectiveFrom > instant {
+            stepIndex -= 1
+            guard stepIndex >= resource.steps.lowerBound else {
+                throw .notYetSold(slice: index, at: Timestamp(milliseconds: instant))
+            }
+        }
+        return steps[stepIndex]
+    }
+
+    @inline(__always)
+    private mutating func append(
+        slice index: Int, _ partStart: Int64, _ partEnd: Int64, _ step: PriceTimelines.Step, _ gross: Int64
+    ) throws(PricingError) {
+        guard slice.count < Self.limit else { throw .tooManyParts(limit: Self.limit) }
+        slice.append(UInt32(truncatingIfNeeded: index))
+        start.append(partStart)
+        end.append(partEnd)
+        price.append(priceIndex(AppliedPrice(version: step.version, hourly: step.hourly)))
+        grossMicros.append(gross)
     }
 
     /// A batch knows a dozen prices at most, so a scan beats hashing.

@@ -11,6 +11,10 @@ extension PricingService {
                     effective_at INTEGER NOT NULL UNIQUE,
                     document TEXT NOT NULL
                 ) STRICT;
-                """)
+                """),
+        Migration(
+            number: 2, name: "form of the documents",
+            // Form 1 knows neither value-added items nor the days of the unconditional refund.
+            sql: "ALTER TABLE price_list ADD COLUMN form INTEGER NOT NULL DEFAULT 1 CHECK (form IN (1, 2));"),
     ]
 }

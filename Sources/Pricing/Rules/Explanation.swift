@@ -1,0 +1,159 @@
+import BillingCore
+
+/// An amount recomputed from stored inputs, with its arithmetic in sentences that a customer can follow (domain 9.5).
+struct Explanation: Hashable, Sendable {
+    let amount: Money
+    var discount = Money.zero
+    let steps: [String]
+}
+
+extension PriceList {
+    /// A slice of a group: `A(end) - A(start)` (domain 2.5).
+    /// - Parameter since: since when the price has been the same.
+    /// - Throws: `PricingError` for inputs that no slice can have.
+    func explainGroup(
+        instances: UInt32, anchor: Timestamp, since: Timestamp, unit: BillingUnit, slice: Period,
+        version number: UInt32,
+        price: UnitPrice
+    ) throws(PricingError) -> Explanation {
+        try InstanceCount.check(instances)
+        try Self.check(price)
+        guard anchor <= slice.start else {
+            throw .sliceBeforeAnchor(0, start: slice.start.milliseconds, anchor: anchor.milliseconds)
+        }
+        let base = max(anchor, since)
+        guard base <= slice.start else { throw .notYetSold(slice: 0, at: slice.start) }
+        let accrual = Accrual(hourly: price, instances: instances)
+        let (before, after) = (slice.start - base, slice.end - base)
+        let (earlier, later) = (
+            accrual.amount(afterMilliseconds: before), accrual.amount(afterMilliseconds: after)
+        )
+        let amount = later - earlier
+        let begin =
+            base == anchor
+            ? "Time is counted from \(BillingCalendar.format(anchor)), in units of \(unit.rawValue)."
+            : "Time is counted from \(BillingCalendar.format(base)), since when the price is \(price) USD."
+        return Explanation(
+            amount: amount,
+            steps: [
+                "Price list \(number): one phone costs \(price) USD an hour; \(instances) of them.", begin,
+                "A, the cost since then, is \(price) x \(instances) x hours, floored to 0.000001 USD.",
+                "At the end of the slice, after \(span(after)): A = \(later).",
+                "At its start, after \(span(before)): A = \(earlier).",
+                "The slice of \(span(slice.milliseconds)) costs \(later) - \(earlier) = \(amount) USD.",
+            ])
+    }
+
+    /// Since when a version's hourly price has been the same.
+    /// - Throws: `PricingError` for what is not sold, or was not yet in that version.
+    func unchangedSince(
+        specification: String, region: String, version number: UInt32
+    ) throws(PricingError) -> Timestamp {
+        let version = try version(number)
+        let steps = timelines.steps[try timeline(specification: specification, region: region)]
+        guard let step = steps.first(where: { $0.version == number }) else {
+            throw .notYetSold(slice: 0, at: version.effectiveFrom)
+        }
+        return Timestamp(milliseconds: step.unchangedSince)
+    }
+
+    /// A slice of a value-added item: its clock hour whole (domain 2.5).
+    /// - Throws: `PricingError` for inputs that no slice can have.
+    func explainItem(
+        _ id: String, quantity: Int64, slice: Period, version number: UInt32, price: UnitPrice
+    ) throws(PricingError) -> Explanation {
+        try Quantity.check(quantity)
+        try Self.check(price)
+        let item = try version(number).valueAddedItem(id)
+        let hour = BillingCalendar.hour(of: slice.start)
+        guard slice.end <= hour.adding(milliseconds: .millisecondsPerHour) else {
+            throw .severalHours(0, start: slice.start.milliseconds, end: slice.end.milliseconds)
+        }
+        let amount = Money(micros: item.unit.micros(price, quantity: quantity, inHourOf: slice.start))
+        var steps = [
+            "Price list \(number): \(item.name) costs \(price) USD per \(item.unit.rawValue).",
+            "The clock hour from \(BillingCalendar.format(hour)) was touched, and is charged whole.",
+        ]
+        switch item.unit {
+        case .hour: steps.append("\(price) x \(quantity), floored to 0.000001 USD = \(amount) USD.")
+        case .megabitHour: steps.append("\(price) x \(quantity) Mbps, floored to 0.000001 USD = \(amount) USD.")
+        case .gibibyteMonth:
+            let hours = BillingCalendar.hoursOfMonth(holding: slice.start)
+            steps.append("That calendar month has \(hours) hours, and \(quantity) GiB were stored.")
+            steps.append("\(price) x \(quantity) / \(hours), floored to 0.000001 USD = \(amount) USD.")
+        }
+        return Explanation(amount: amount, steps: steps)
+    }
+
+    /// The price of an order (domain 5.1).
+    /// - Throws: `PricingError` for what the version does not sell.
+    func explainOrder(
+        specification: String, region: String, instances: UInt32, months: UInt32, version number: UInt32
+    ) throws(PricingError) -> Explanation {
+        try InstanceCount.check(instances)
+        let version = try version(number)
+        let monthly = try version.specification(specification).price(in: version.region(region).regionClass).monthly
+        let discount = try version.termDiscount(months: months)
+        let order = OrderPrice(monthly: monthly, instances: instances, discount: discount)
+        let list = UnitPrice(nanos: order.listNanos)
+        var steps = [
+            "Price list \(number): one phone costs \(monthly) USD a month.",
+            "\(monthly) x \(instances) phones x \(months) months = \(list) USD.",
+            "Rounded half up to the cent, once for the order: \(order.gross.shortDescription) USD.",
+        ]
+        if order.discount == .zero {
+            steps.append("There is no discount for \(months) months.")
+        } else {
+            steps.append(
+                "With the discount for \(months) months: \(list) x \(factor(discount.factorMillionths)), rounded half "
+                    + "up to the cent = \(order.total.shortDescription) USD, "
+                    + "\(order.discount.shortDescription) USD less.")
+        }
+        return Explanation(amount: order.gross, discount: order.discount, steps: steps)
+    }
+
+    /// What of a paid term is used up at an instant (domain 7.2).
+    /// - Throws: `PricingError.unknownVersion`.
+    func explainConsumed(
+        _ term: PaidTerm, at instant: Timestamp, version number: UInt32
+    ) throws(PricingError) -> Explanation {
+        let used = term.consumed(at: instant, discounts: try version(number).termDiscounts)
+        let list = UnitPrice(nanos: term.listNanos)
+        guard used.usedDays > 0 else {
+            return Explanation(
+                amount: .zero,
+                steps: [
+                    "The term starts at \(BillingCalendar.format(term.period.start)), later than "
+                        + "\(BillingCalendar.format(instant)): nothing of it is used."
+                ])
+        }
+        let discount =
+            used.factorMillionths == TermDiscount.fullPriceMillionths
+            ? "So long a use has earned no discount: the factor is 1.00."
+            : "So long a use has earned the term discount \(factor(used.factorMillionths)) of price list \(number)."
+        return Explanation(
+            amount: used.consumed,
+            steps: [
+                "The order's list price is \(list) USD, before discount and rounding.",
+                "Its term from \(BillingCalendar.format(term.period.start)) to "
+                    + "\(BillingCalendar.format(term.period.end)) has \(used.termDays) days of 24 hours, a part counted whole.",
+                "Used at \(BillingCalendar.format(instant)): \(used.usedDays) days, a part counted whole.", discount,
+                "\(list) / \(used.termDays) x \(used.usedDays) x \(factor(used.factorMillionths)), rounded half up to "
+                    + "the cent = \(used.consumed.shortDescription) USD.",
+            ])
+    }
+
+    private static func check(_ price: UnitPrice) throws(PricingError) {
+        guard price.nanos >= 0, price <= InstancePrice.highestHourly else { throw .storedPrice(price.nanos) }
+    }
+}
+
+/// "1.00" for 1,000,000.
+private func factor(_ millionths: UInt32) -> String { FixedPoint.format(Int64(millionths), decimals: 6, atLeast: 2) }
+
+/// "1 h 14 min 30 s".
+private func span(_ milliseconds: Int64) -> String {
+    let (hours, rest) = milliseconds.quotientAndRemainder(dividingBy: .millisecondsPerHour)
+    let (minutes, last) = rest.quotientAndRemainder(dividingBy: 60_000)
+    return "\(hours) h \(minutes) min \(FixedPoint.format(last, decimals: 3, atLeast: 0)) s"
+}

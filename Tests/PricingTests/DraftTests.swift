@@ -1,0 +1,172 @@
+import BillingAPI
+import BillingCore
+import BillingTestKit
+import RPC
+import Storage
+import Testing
+
+@testable import Pricing
+
+@Suite("Drafts and publication") struct DraftTests {
+    private let database: TestDatabase
+    private let catalog: String
+    private let service: PricingService
+
+    init() async throws {
+        database = try TestDatabase.make(migrations: PricingService.migrations)
+        catalog = try Repository.text("deploy/catalog.yaml")
+        service = try await PricingService.start(database: database, catalog: catalog)
+    }
+
+    private func call(_ method: MethodDescriptor, key: String? = nil) throws -> CallContext {
+        CallContext(
+            method: method, caller: .local, account: "", key: key, effectiveAt: try at("2026-04-10 15:20"), epoch: 0,
+            traceID: 0, deadline: .after(milliseconds: 1000))
+    }
+
+    /// The shipped version as version 2 from 2026-05-01, with texts replaced.
+    private func draft(_ edits: [(String, String)] = [("hourly: {ML: '0.0457'", "hourly: {ML: '0.0500'")]) throws
+        -> String
+    {
+        var text = try PriceCatalog.versions(in: catalog)[0].document
+        let from = try #require(text.split(separator: "\n").first { $0.hasPrefix("effective_from:") })
+        text = text.replacing("version: 1\n", with: "version: 2\n")
+            .replacing(from, with: "effective_from: \"2026-05-01 00:00\"")
+        for (old, new) in edits {
+            #expect(text.contains(old))
+            text = text.replacing(old, with: new)
+        }
+        return text
+    }
+
+    private func publish(_ document: String, key: String = "k1") async throws
+        -> Response<PricingV1.PublishPricesReply>
+    {
+        try await service.publishPrices(
+            .init(document: document), call(PricingV1.Prices.publishPrices.descriptor, key: key))
+    }
+
+    @Test("A published version is listed as scheduled, in force later, and there after a restart without the file")
+    func publication() async throws {
+        let reply = try await publish(draft())
+        #expect(reply.version == 2)
+        #expect(
+            reply.changes == [.init(what: "acp.basic.small ML hourly", before: 45_700_000, after: 50_000_000)])
+        let list = PricingV1.Prices.listPrices.descriptor
+        let now = try service.listPrices(.init(), call(list))
+        #expect(now.version == 1)
+        #expect(now.scheduled == [.init(version: 2, effectiveAt: try at("2026-05-01 00:00").milliseconds)])
+        let later = try service.listPrices(.init(at: at("2026-05-01 00:00").milliseconds), call(list))
+        #expect(later.version == 2)
+        #expect(later.scheduled.isEmpty)
+        #expect(try service.listPrices(.init(version: 2), call(list)).specifications[0].prices[0].hourlyNanos == 50_000_000)
+        #expect(throws: PricingError.unknownVersion(3, newest: 2)) {
+            try service.listPrices(.init(version: 3), call(list))
+        }
+        let restarted = try await PricingService.start(database: database, catalog: catalog)
+        #expect(restarted.prices.versions == service.prices.versions)
+    }
+
+    @Test("The same key publishes once")
+    func replay() async throws {
+        let document = try draft()
+        let first = try await publish(document)
+        let second = try await publish(document)
+        #expect(second.isReplay)
+        #expect(second.message == first.message)
+        #expect(service.prices.versions.count == 2)
+    }
+
+    @Test(
+        "A document that cannot be the next version is refused by name, and nothing is published",
+        arguments: [
+            ("version: 2\n", "version: 3\n", "price.version_number", "document.version"),
+            ("2026-05-01 00:00", "2026-04-10 15:20", "price.too_early", "document.effective_from"),
+            ("'acp.basic.small'", "'acp.tiny'", "price.cannot_follow", "document"),
+            ("'nat-gateway'", "'nat'", "price.cannot_follow", "document"),
+            ("'0.0457'", "'0.0x'", "price.document", "document.specifications[0].hourly.ML"),
+            ("version: 2\n", "version: 2\n", "pricing.no_effect", "document"),
+        ])
+    func refusals(old: String, new: String, reason: String, field: String) async throws {
+        do {
+            _ = try await publish(draft([(old, new)]))
+            Issue.record("published")
+        } catch let error as any BillingError {
+            #expect(error.reason == reason)
+            #expect(error.field == field)
+            if reason == "price.document" { #expect(error.message.contains(" line ")) }
+        }
+        #expect(service.prices.versions.count == 1)
+    }
+
+    @Test("A draft names who would pay what from when, and leaves out whose price stays")
+    func comparison() throws {
+        let paidThrough = try at("2026-06-11 00:00").milliseconds
+        let compare = PricingV1.Prices.compareDraft.descriptor
+        let edits = [
+            ("hourly: {ML: '0.0457'", "hourly: {ML: '0.0500'"), ("monthly: {ML: '9.9057'", "monthly: {ML: '10.0000'"),
+            ("price: {ML: '0.0173'", "price: {ML: '0.0200'"),
+        ]
+        var request = PricingV1.CompareDraftRequest(
+            document: try draft(edits),
+            things: [
+                .init(
+                    id: "a", specification: "acp.basic.small", region: "cn-hangzhou", instances: 2,
+                    billingMethod: .payAsYouGo),
+                .init(
+                    id: "b", specification: "acp.basic.small", region: "cn-hangzhou", instances: 10,
+                    billingMethod: .subscription, paidThrough: paidThrough, months: 1),
+                .init(
+                    id: "c", specification: "acp.basic.small", region: "cn-hongkong", instances: 1,
+                    billingMethod: .payAsYouGo),
+                .init(id: "d", region: "cn-hangzhou", item: "oss", quantity: 100),
+            ])
+        let from = try at("2026-05-01 00:00").milliseconds
+        #expect(
+            try service.compareDraft(request, call(compare)).impacts == [
+                .init(id: "a", from: from, beforeMicros: 91_400, afterMicros: 100_000, per: "hour"),
+                .init(
+                    id: "b", from: paidThrough, beforeMicros: 99_060_000, afterMicros: 100_000_000,
+                    per: "renewal of 1 month"),
+                .init(id: "d", from: from, beforeMicros: 1_730_000, afterMicros: 2_000_000, per: "month"),
+            ])
+        request.document = try draft([])
+        let same = try service.compareDraft(request, call(compare))
+        #expect(same.changes.isEmpty)
+        #expect(same.impacts.isEmpty)
+        request.things[2].billingMethod = .unspecified
+        let error = #expect(throws: PricingError.self) { try service.compareDraft(request, call(compare)) }
+        #expect(error?.reason == "price.billing_method")
+        #expect(error?.field == "things[2].billing_method")
+    }
+
+    @Test("A version kept before there were value-added items is completed from the file once, and then never edited")
+    func earlierForm() async throws {
+        let database = try TestDatabase.make(migrations: PricingService.migrations)
+        let version = try PriceCatalog.versions(in: catalog)[0]
+        let lines = version.document.split(separator: "\n", omittingEmptySubsequences: false)
+        let old = lines.prefix { $0 != "value_added_items:" }.filter { !$0.hasPrefix("unconditional_refund_days") }
+            .joined(separator: "\n")
+        try await database.write { transaction in
+            try transaction.execute(
+                "INSERT INTO price_list (version, effective_at, document) VALUES (1, ?, ?)",
+                .integer(version.effectiveFrom.milliseconds), .text(old))
+        }
+        let service = try await PricingService.start(database: database, catalog: catalog)
+        #expect(service.prices.versions == [version])
+        let edited = catalog.replacing("unconditional_refund_days: 0", with: "unconditional_refund_days: 5")
+        await #expect(throws: PriceListError.edited(1, next: 2)) {
+            try await PricingService.start(database: database, catalog: edited)
+        }
+    }
+
+    @Test("What is consumed comes with the refund policy in force at that instant")
+    func refundPolicy() async throws {
+        _ = try await publish(draft([("unconditional_refund_days: 0", "unconditional_refund_days: 5")]))
+        let consumed = PricingV1.Prices.consumed.descriptor
+        let days = try ["2026-04-30 23:59:59.999", "2026-05-01 00:00"].map {
+            try service.consumed(.init(at: at($0).milliseconds), call(consumed)).unconditionalRefundDays
+        }
+        #expect(days == [0, 5])
+    }
+}
