@@ -71,11 +71,12 @@ package final class GatewayService: Sendable {
         self.health = health
     }
 
-    /// Sets the clock going and takes up unfinished sagas. To be done before the first call is served.
+    /// Takes up unfinished sagas and sets the clock going. To be done before the first call is served.
     /// - Throws: `ClockError.otherMode`; `StorageError`.
     package func start() async throws {
         try await forwarding.clock.start()
         try await engine.recover()
+        forwarding.clock.begin(engine)
     }
 
     /// Leaves the clock and the sagas where they are; a successor goes on.
@@ -88,12 +89,13 @@ package final class GatewayService: Sendable {
         let payments = OrderPayment(
             forwarding: forwarding, engine: engine, provisioner: configuration.provisioner)
         PriceHandlers(forwarding: forwarding).register(in: &router)
-        AccountHandlers(forwarding: forwarding).register(in: &router)
+        AccountHandlers(forwarding: forwarding, engine: engine).register(in: &router)
         GroupHandlers(forwarding: forwarding, engine: engine, provisioner: configuration.provisioner)
             .register(in: &router)
         OrderHandlers(forwarding: forwarding, engine: engine, payments: payments).register(in: &router)
         PaymentHandlers(forwarding: forwarding, engine: engine, payments: payments).register(in: &router)
         RefundHandlers(forwarding: forwarding).register(in: &router)
+        ResourceHandlers(forwarding: forwarding).register(in: &router)
         BillHandlers(forwarding: forwarding).register(in: &router)
         OperationHandlers(forwarding: forwarding, health: health).register(in: &router)
         SagaHandlers(engine: engine, database: forwarding.database).register(in: &router)

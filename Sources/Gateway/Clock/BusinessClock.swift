@@ -27,9 +27,13 @@ package protocol BusinessClock: Sendable {
 
     var status: ClockStatus { get }
 
-    /// Reads or sets up the clock that the data belongs to, and begins to do what is due.
+    /// Reads or sets up the clock that the data belongs to. Nothing is due before `begin`.
     /// - Throws: `ClockError.otherMode`; `StorageError`.
     func start() async throws
+
+    /// Begins to do what is due.
+    /// - Parameter sagas: runs those that due work needs; has taken up what a predecessor left.
+    func begin(_ sagas: any DueSagas)
 
     func stop()
 }
@@ -52,8 +56,8 @@ package protocol DueWork: Sendable {
     /// The earliest instants after `instant` at which something is due.
     func due(after instant: Timestamp) async throws -> DueInstants
 
-    /// Does one kind of work. A repeat changes nothing.
-    func perform(_ work: DueStop.Work, at stop: DueStop) async throws -> DueResult
+    /// Does one kind of work; the sagas that it starts have ended or are parked. A repeat changes nothing.
+    func perform(_ work: DueStop.Work, at stop: DueStop, _ sagas: any DueSagas) async throws -> DueResult
 
     /// Cuts one account through a top of the hour.
     func cut(account: String, through hour: Timestamp) async throws

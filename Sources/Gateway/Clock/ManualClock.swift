@@ -25,9 +25,12 @@ package final class ManualClock: BusinessClock {
         /// Kept as `now`, its work not known to be done.
         var unfinished: DueStop?
         /// Nothing is due before this. A call makes nothing due before the top of the hour that follows it: slices are
-        /// cut there, an order times out a day after it was placed, and a term lasts a month.
+        /// cut and terms end there, as do attempts of auto-renewal at 08:00; an order times out a day after it was placed,
+        /// a group is released 15 days after it expired or was found overdue, and notices follow that at whole days.
         var nothingBefore = Timestamp.earliest
         var isStopped = false
+        /// `nil` until the clock has begun.
+        var sagas: (any DueSagas)?
     }
 
     private let database: any Database
@@ -86,7 +89,14 @@ package final class ManualClock: BusinessClock {
             state.unfinished = .everything(at: stored.now)
             state.isMoving = true
         }
-        Task(executorPreference: executor) { await self.move() }
+    }
+
+    package func begin(_ sagas: any DueSagas) {
+        let mustMove = state.withLock { state in
+            state.sagas = sagas
+            return state.isMoving
+        }
+        if mustMove { Task(executorPreference: executor) { await self.move() } }
     }
 
     package func stop() {
@@ -228,23 +238,18 @@ package final class ManualClock: BusinessClock {
     }
 
     private func work(at stop: DueStop) async throws {
-        state.withLock { $0.startedAt = stop.at }
+        let sagas = state.withLock { state in
+            state.startedAt = stop.at
+            return state.sagas
+        }
+        guard let sagas else { preconditionFailure("a clock that moves before it has begun") }
         var lines: Int64 = 0
-        for work in stop.work { lines += try await due.perform(work, at: stop).lines }
+        for work in stop.work { lines += try await due.perform(work, at: stop, sagas).lines }
         state.withLock { state in
             state.lines += lines
             state.unfinished = nil
             (state.problem, state.failures) = ("", 0)
         }
-    }
-}
-
-extension DueInstants {
-    /// Without the instants that are not after `instant`: the clock was there already.
-    func after(_ instant: Timestamp) -> DueInstants {
-        DueInstants(
-            termEnds: termEnds.flatMap { $0 > instant ? $0 : nil }, cut: cut.flatMap { $0 > instant ? $0 : nil },
-            orderDeadline: orderDeadline.flatMap { $0 > instant ? $0 : nil })
     }
 }
 

@@ -5,7 +5,14 @@ package import Storage
 import Synchronization
 
 /// The wall clock, as long as the monotonic clock agrees with it. Due work is looked for about once a second.
+///
+/// A wall clock that was set forward while the gateway was down would release groups whose owners still have time to pay,
+/// and that cannot be undone (reliability 2.3). So a new process releases nothing in its first ten minutes; what was due
+/// by then is released after them, unless an operator set the clock right and restarted the gateway.
 package final class RealClock: BusinessClock {
+    /// How long a process has seen its two clocks agree before it releases a group.
+    static let releaseDelayMilliseconds: Int64 = 600_000
+
     private struct State {
         var rule: WallClockRule
         /// Everything due up to here is done. Starts before all time, so that missed work is caught up in order.
@@ -18,6 +25,8 @@ package final class RealClock: BusinessClock {
         var lines: Int64 = 0
         var problem = ""
         var isStopped = false
+        /// A release was due before this process could trust its clock.
+        var mustRelease = false
     }
 
     private let database: any Database
@@ -26,6 +35,8 @@ package final class RealClock: BusinessClock {
     private let passMilliseconds: Int64
     private let logger: Logger
     private let state: Mutex<State>
+    /// The monotonic clock when the process started.
+    private let startedMilliseconds: Int64
 
     /// - Parameter passMilliseconds: how often due work is looked for.
     package init(
@@ -38,8 +49,8 @@ package final class RealClock: BusinessClock {
         self.passMilliseconds = passMilliseconds
         self.logger = logger
         let wall = time.wall
-        state = Mutex(
-            State(rule: WallClockRule(wall: wall, monotonicMilliseconds: time.monotonicMilliseconds), last: wall))
+        startedMilliseconds = time.monotonicMilliseconds
+        state = Mutex(State(rule: WallClockRule(wall: wall, monotonicMilliseconds: startedMilliseconds), last: wall))
     }
 
     /// The last stamp if the clock cannot be trusted now.
@@ -62,8 +73,9 @@ package final class RealClock: BusinessClock {
             return nil
         }
         if let stored, stored.mode != .real { throw ClockError.otherMode(stored: stored.mode, asked: .real) }
-        Task { await self.run() }
     }
+
+    package func begin(_ sagas: any DueSagas) { Task { await self.run(sagas) } }
 
     package func stop() { state.withLock { $0.isStopped = true } }
 
@@ -98,10 +110,10 @@ package final class RealClock: BusinessClock {
 
     // MARK: - Due work
 
-    private func run() async {
+    private func run(_ sagas: any DueSagas) async {
         while !state.withLock({ $0.isStopped }) {
             do {
-                try await pass()
+                try await pass(sagas)
                 state.withLock { $0.problem = "" }
             } catch {
                 state.withLock { $0.problem = problem(error) }
@@ -112,11 +124,20 @@ package final class RealClock: BusinessClock {
     }
 
     /// Does all that is due by now, in order.
-    func pass() async throws {
+    func pass(_ sagas: any DueSagas) async throws {
         let now = try stamp()
+        let mayRelease = time.monotonicMilliseconds - startedMilliseconds >= Self.releaseDelayMilliseconds
+        if mayRelease, state.withLock({ $0.mustRelease }) {
+            _ = try await due.perform(.release, at: DueStop(at: now, work: [.release]), sagas)
+            state.withLock { $0.mustRelease = false }
+        }
         while let stop = try await nextStop(notAfter: now) {
             for work in stop.work {
-                let result = try await due.perform(work, at: stop)
+                if work == .release, !mayRelease {
+                    state.withLock { $0.mustRelease = true }
+                    continue
+                }
+                let result = try await due.perform(work, at: stop, sagas)
                 state.withLock { state in
                     state.lines += result.lines
                     if work == .cut { state.waiting = result.waiting }

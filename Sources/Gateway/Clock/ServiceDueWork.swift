@@ -6,9 +6,9 @@ import RPC
 package struct ServiceDueWork: DueWork {
     /// A cut of very many accounts takes long; a lost reply is noticed by the transport much earlier.
     private static let cutMilliseconds: Int64 = 120_000
-    private static let askMilliseconds: Int64 = 10_000
+    static let askMilliseconds: Int64 = 10_000
 
-    private let services: Services
+    let services: Services
 
     package init(_ services: Services) { self.services = services }
 
@@ -19,27 +19,44 @@ package struct ServiceDueWork: DueWork {
         async let order = services.order.call(
             OrderV1.Orders.nextDue, OrderV1.NextDueRequest(after: instant.milliseconds), options)
         let (timelines, orders) = try await (metering.message, order.message)
-        return DueInstants(
-            termEnds: Timestamp(presentMilliseconds: timelines.expiryAt),
-            cut: Timestamp(presentMilliseconds: timelines.cutAt),
-            orderDeadline: Timestamp(presentMilliseconds: orders.orderDeadlineAt))
+        let instants: [DueStop.Work: Int64] = [
+            .expireTerms: timelines.expiryAt, .cut: timelines.cutAt, .closeMonths: orders.monthCloseAt,
+            .release: timelines.releaseAt, .autoRenew: timelines.autoRenewalAt,
+            .expireOrders: orders.orderDeadlineAt, .recordNotices: orders.noticeAt,
+        ]
+        return DueInstants(instants.compactMapValues { Timestamp(presentMilliseconds: $0) })
     }
 
-    package func perform(_ work: DueStop.Work, at stop: DueStop) async throws -> DueResult {
+    package func perform(
+        _ work: DueStop.Work, at stop: DueStop, _ sagas: any DueSagas
+    ) async throws -> DueResult {
+        let through = stop.at.milliseconds
         let options = CallOptions(effectiveAt: stop.at, deadline: .after(milliseconds: Self.cutMilliseconds))
         switch work {
         case .expireTerms:
             _ = try await services.metering.call(
-                MeteringV1.Cuts.expireTerms, MeteringV1.ExpireTermsRequest(through: stop.at.milliseconds), options)
+                MeteringV1.Cuts.expireTerms, MeteringV1.ExpireTermsRequest(through: through), options)
             return DueResult()
         case .cut:
             let request = MeteringV1.CutRequest(
                 partitionFrom: 0, partitionTo: UInt32(Partition.count), through: stop.cutThrough.milliseconds)
             let reply = try await services.metering.call(MeteringV1.Cuts.cut, request, options)
             return DueResult(lines: Int64(reply.lines), waiting: Int64(reply.waiting))
+        case .closeMonths:
+            try await closeMonths(at: stop, sagas)
+            return DueResult()
+        case .release:
+            try await forEachDue(.release, at: stop) { try await release($0, at: stop, sagas) }
+            return DueResult()
+        case .autoRenew:
+            try await forEachDue(.autoRenewal, at: stop) { try await autoRenew($0, at: stop, sagas) }
+            return DueResult()
         case .expireOrders:
             _ = try await services.order.call(
-                OrderV1.Orders.expireOrders, OrderV1.ExpireOrdersRequest(through: stop.at.milliseconds), options)
+                OrderV1.Orders.expireOrders, OrderV1.ExpireOrdersRequest(through: through), options)
+            return DueResult()
+        case .recordNotices:
+            try await recordNotices(at: stop)
             return DueResult()
         }
     }

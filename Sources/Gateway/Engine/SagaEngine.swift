@@ -30,7 +30,7 @@ final class SagaEngine: Sendable {
         var interruption: Interruption
     }
 
-    private let surroundings: Surroundings
+    let surroundings: Surroundings
     private let live = Mutex<[String: LiveSaga]>([:])
     private let isStopping = Atomic<Bool>(false)
 
@@ -70,26 +70,32 @@ final class SagaEngine: Sendable {
                 method: call.method.id, key: key.text, fingerprint: request.fingerprint, input: input.bytes,
                 effectiveAt: effective, status: .running, step: "", epoch: 1, owner: surroundings.owner,
                 isParked: false, attempts: 0, lastError: "", answer: nil, createdAt: now, updatedAt: now))
+        let (record, isNew) = try await start(run)
+        guard record.fingerprint == request.fingerprint else { throw GatewayError.keyReused(key.text) }
+        return try await answer(of: record, until: call.deadline, isReplay: !isNew)
+    }
+
+    /// Keeps a new saga and sets it going, unless its key has one already.
+    /// - Returns: the new saga's record, or that of the one that has the key.
+    /// - Throws: `GatewayError.groupLocked` while another saga is about the group.
+    func start(_ run: SagaRun) async throws -> (record: SagaRecord, isNew: Bool) {
         let saga = LiveSaga()
         let sagaID = run.record.sagaID
         // Registered before it is kept, so that whoever finds it in the journal finds it here too.
         live.withLock { $0[sagaID] = saga }
-        let existing: SagaRecord?
         do {
-            existing = try await surroundings.database.write { try Self.begin(run, in: $0) }
+            if let existing = try await surroundings.database.write({ try Self.begin(run, in: $0) }) {
+                live.withLock { $0[sagaID] = nil }
+                return (existing, false)
+            }
         } catch {
             live.withLock { $0[sagaID] = nil }
             throw error
         }
-        if let existing {
-            live.withLock { $0[sagaID] = nil }
-            guard existing.fingerprint == request.fingerprint else { throw GatewayError.keyReused(key.text) }
-            return try await answer(of: existing, until: call.deadline, isReplay: true)
-        }
         var kept = run
         kept.saved()
         launch(kept, saga)
-        return try await answer(of: run.record, until: call.deadline, isReplay: false)
+        return (run.record, true)
     }
 
     /// Keeps a new saga, unless its key or its group has one.
@@ -132,7 +138,10 @@ final class SagaEngine: Sendable {
     // MARK: - For operators and programs
 
     /// How a saga goes that this process works on.
-    func progress(of sagaID: String) -> LiveSaga.Progress? { live.withLock { $0[sagaID] }?.progress }
+    func progress(of sagaID: String) -> LiveSaga.Progress? { saga(sagaID)?.progress }
+
+    /// A saga that this process works on; `nil` when it does not, or not any more.
+    func saga(_ sagaID: String) -> LiveSaga? { live.withLock { $0[sagaID] } }
 
     /// Takes up every unfinished saga of the process before, with a new epoch. To be done before any call is served.
     func recover() async throws {
@@ -324,6 +333,7 @@ final class SagaEngine: Sendable {
             }
             run.note(attempts: attempt, lastError: lastError, isParked: true)
             try await keep(&run)
+            saga.park()
         }
         let milliseconds =
             isParked

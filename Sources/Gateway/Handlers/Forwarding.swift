@@ -73,6 +73,16 @@ struct Forwarding: Sendable {
         return try await database.write(once: call, request) { _ in Response(onward) }.message
     }
 
+    /// Makes sure that an account exists and owes nothing, before it gets something to use.
+    /// - Throws: `GatewayError.accountOverdue`; what the order service says of an unknown account.
+    func checkBuyer(_ call: CallContext, at instant: Timestamp) async throws {
+        let reply = try await ask(
+            .order, OrderV1.Accounts.getAccount, OrderV1.GetAccountRequest(), call, at: instant)
+        if let account = reply.account, account.overdue {
+            throw GatewayError.accountOverdue(outstanding: Money(micros: account.outstandingMicros))
+        }
+    }
+
     /// Binds the caller's key to a request whose answer is recorded elsewhere, by one of several owners.
     /// - Throws: `RPCError` "call.key_reused" when the key was used for another request.
     func claim<Request: WireMessage>(_ call: CallContext, _ request: Request) async throws {

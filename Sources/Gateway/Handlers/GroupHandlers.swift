@@ -17,6 +17,8 @@ struct GroupHandlers: Sendable {
         router.handle(GatewayV1.Groups.setPower, setPower)
         router.handle(GatewayV1.Groups.connect, connect)
         router.handle(GatewayV1.Groups.releaseGroup, releaseGroup)
+        router.handle(GatewayV1.Groups.setAutoRenewal, setAutoRenewal)
+        router.handle(GatewayV1.Groups.cancelRenewal, cancelRenewal)
         router.handle(GatewayV1.Groups.unsubscribe, unsubscribe)
         router.requireAll(GatewayV1.Groups.all)
     }
@@ -27,11 +29,7 @@ struct GroupHandlers: Sendable {
         _ request: GatewayV1.CreateGroupRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.GroupReply> {
         try await forwarding.compose(.metering, MeteringV1.Groups.createGroup, request, call) { instant in
-            let reply = try await forwarding.ask(
-                .order, OrderV1.Accounts.getAccount, OrderV1.GetAccountRequest(), call, at: instant)
-            if let account = reply.account, account.overdue {
-                throw GatewayError.accountOverdue(outstanding: Money(micros: account.outstandingMicros))
-            }
+            try await forwarding.checkBuyer(call, at: instant)
             return MeteringV1.CreateGroupRequest(
                 specification: request.specification, region: request.region, instances: request.instances,
                 name: request.name, network: request.network,
@@ -112,17 +110,39 @@ struct GroupHandlers: Sendable {
     ) async throws -> Response<GatewayV1.UnsubscribeReply> {
         if !request.instanceIDs.isEmpty { throw GatewayError.partialInstances(request.instanceIDs) }
         if request.quantity != 0 { throw GatewayError.partialQuantity(request.quantity) }
+        return try await refund(
+            .unsubscribe, request.groupID, RefundV1.OpenRefundRequest(token: request.token), call, request)
+    }
+
+    /// Cancels the last pending renewal alone, for all that it cost (domain 7.3).
+    func cancelRenewal(
+        _ request: GatewayV1.CancelRenewalRequest, _ call: CallContext
+    ) async throws -> Response<GatewayV1.UnsubscribeReply> {
+        try await refund(
+            .cancelRenewal, request.groupID, RefundV1.OpenRefundRequest(token: request.token, renewalOnly: true), call,
+            request)
+    }
+
+    func setAutoRenewal(
+        _ request: MeteringV1.SetAutoRenewalRequest, _ call: CallContext
+    ) async throws -> Response<MeteringV1.GroupReply> {
+        try await forwarding.write(.metering, MeteringV1.Groups.setAutoRenewal, request, call)
+    }
+
+    /// - Throws: `GatewayError.tokenMissing` without the token of a quote.
+    private func refund<Request: WireMessage>(
+        _ definition: SagaDefinition, _ group: String, _ opening: RefundV1.OpenRefundRequest, _ call: CallContext,
+        _ request: Request
+    ) async throws -> Response<GatewayV1.UnsubscribeReply> {
         if let earlier: Response<GatewayV1.UnsubscribeReply> = try await engine.earlier(call, request) {
             return earlier
         }
-        guard !request.token.isEmpty else { throw GatewayError.tokenMissing }
+        guard !opening.token.isEmpty else { throw GatewayError.tokenMissing }
         return try await forwarding.clock.stamped(call) { instant in
             try await forwarding.clock.cutBefore(call, at: instant)
             let input = FrozenMessages(
-                MeteringV1.LockGroupRequest(groupID: request.groupID, billingMethod: .subscription),
-                RefundV1.OpenRefundRequest(token: request.token))
-            return try await engine.run(
-                .unsubscribe, group: request.groupID, input: input, call, request, at: instant)
+                MeteringV1.LockGroupRequest(groupID: group, billingMethod: .subscription), opening)
+            return try await engine.run(definition, group: group, input: input, call, request, at: instant)
         }
     }
 

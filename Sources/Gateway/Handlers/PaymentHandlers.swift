@@ -13,8 +13,9 @@ struct PaymentHandlers: Sendable {
     }
 
     /// Books a top-up, or pays an order with the money that came; if that is too late the money goes back and the reply
-    /// says why (domain 6.4). Whoever runs the payments knows the reference and need not know the account. An order's
-    /// payment is booked by the saga that it starts, so nothing is booked before the journal knows.
+    /// says why (domain 6.4). Whoever runs the payments knows the reference and need not know the account. Either
+    /// way the saga that it starts books it, so nothing is booked before the journal knows; what is not pending is
+    /// refused by the order service.
     func confirmPayment(
         _ request: OrderV1.ConfirmPaymentRequest, _ call: CallContext
     ) async throws -> Response<GatewayV1.ConfirmPaymentReply> {
@@ -31,10 +32,15 @@ struct PaymentHandlers: Sendable {
             try await forwarding.clock.cutBefore(owner, at: instant)
             if let payment, !payment.orderID.isEmpty, payment.status == .pending {
                 let order = try await payments.order(payment.orderID, owner, at: instant)
-                return try await payments.pay(order, with: payment, owner, request, at: instant)
+                return try await payments.pay(order, with: payment, CouponChoice(), owner, request, at: instant)
+            }
+            if payment?.status == .pending {
+                return try await engine.run(
+                    .confirmTopUp, group: "", input: FrozenMessages(request), owner, request, at: instant)
             }
             let confirmed = try await forwarding.send(
-                .order, OrderV1.Payments.confirmPayment, request, call, at: instant)
+                .order, OrderV1.Payments.confirmPayment,
+                OrderV1.ConfirmPaymentRequest(reference: request.reference), call, at: instant)
             let reply = GatewayV1.ConfirmPaymentReply(
                 payment: confirmed.message.payment, account: confirmed.message.account)
             return Response(reply, isReplay: confirmed.isReplay, effectiveAt: confirmed.effectiveAt)

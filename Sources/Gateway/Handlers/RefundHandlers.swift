@@ -6,6 +6,7 @@ struct RefundHandlers: Sendable {
     let forwarding: Forwarding
 
     func register(in router: inout Router) {
+        router.handle(GatewayV1.Refunds.quoteRenewalRefund, quoteRenewalRefund)
         router.handle(GatewayV1.Refunds.quoteRefund, quoteRefund)
         router.handle(GatewayV1.Refunds.getRefund, getRefund)
         router.handle(GatewayV1.Refunds.listRefunds, listRefunds)
@@ -17,12 +18,26 @@ struct RefundHandlers: Sendable {
     func quoteRefund(
         _ request: GatewayV1.QuoteRefundRequest, _ call: CallContext
     ) async throws -> Response<RefundV1.QuoteRefundReply> {
+        try await quote(RefundV1.Refunds.quoteRefund, request, call)
+    }
+
+    /// What cancelling the last pending renewal now would give back.
+    func quoteRenewalRefund(
+        _ request: GatewayV1.QuoteRefundRequest, _ call: CallContext
+    ) async throws -> Response<RefundV1.QuoteRefundReply> {
+        try await quote(RefundV1.Refunds.quoteRenewalRefund, request, call)
+    }
+
+    private func quote(
+        _ method: Method<RefundV1.QuoteRefundRequest, RefundV1.QuoteRefundReply>,
+        _ request: GatewayV1.QuoteRefundRequest, _ call: CallContext
+    ) async throws -> Response<RefundV1.QuoteRefundReply> {
         let instant = try forwarding.clock.instant(for: call)
         let found = try await forwarding.ask(
             .metering, MeteringV1.Groups.getGroup, MeteringV1.GetGroupRequest(groupID: request.groupID), call,
             at: instant)
         return try await forwarding.read(
-            .refund, RefundV1.Refunds.quoteRefund, RefundV1.QuoteRefundRequest(group: found.group), call)
+            .refund, method, RefundV1.QuoteRefundRequest(group: found.group), call)
     }
 
     func getRefund(

@@ -1,37 +1,40 @@
 package import BillingCore
 
-/// The earliest instants at which something is due, as their owners tell; `nil`: nothing of that kind, ever.
+/// The earliest instants at which each kind of work is due, as the owners of the work tell; what is missing is not due,
+/// ever.
 package struct DueInstants: Hashable, Sendable {
-    package var termEnds: Timestamp?
-    package var cut: Timestamp?
-    package var orderDeadline: Timestamp?
+    private let instants: [DueStop.Work: Timestamp]
 
-    package init(termEnds: Timestamp? = nil, cut: Timestamp? = nil, orderDeadline: Timestamp? = nil) {
-        self.termEnds = termEnds
-        self.cut = cut
-        self.orderDeadline = orderDeadline
-    }
+    package init(_ instants: [DueStop.Work: Timestamp] = [:]) { self.instants = instants }
 
     /// `nil` when nothing is due, ever.
-    package var earliest: Timestamp? { [termEnds, cut, orderDeadline].compactMap { $0 }.min() }
+    package var earliest: Timestamp? { instants.values.min() }
+
+    /// Without the instants that are not after `instant`: the clock was there already.
+    package func after(_ instant: Timestamp) -> DueInstants { DueInstants(instants.filter { $0.value > instant }) }
 
     /// Where a clock that moves to `target` stops next; `nil` when nothing is due on the way.
     package func nextStop(notAfter target: Timestamp) -> DueStop? {
         guard let at = earliest, at <= target else { return nil }
-        let due: [(Timestamp?, DueStop.Work)] = [
-            (termEnds, .expireTerms), (cut, .cut), (orderDeadline, .expireOrders),
-        ]
-        return DueStop(at: at, work: due.filter { $0.0 == at }.map { $0.1 })
+        return DueStop(at: at, work: DueStop.Work.allCases.filter { instants[$0] == at })
     }
 }
 
-/// An instant at which the clock stops, and the work that is due there in the order of domain 10: terms that end, then
-/// slices cut and settled, then order deadlines. Calls stamped at the instant come after all of it.
+/// An instant at which the clock stops, and the work that is due there. Calls stamped at the instant come after all of
+/// it.
 package struct DueStop: Hashable, Sendable {
+    /// In the order of domain 10. Coupons that expire and price versions that start need no work: whoever uses them
+    /// compares instants.
     package enum Work: Hashable, Sendable, CaseIterable {
         case expireTerms
+        /// Slices up to the instant, their settlement, the month close of the accounts cut, overdue found.
         case cut
+        /// The month close of the accounts that no cut of this instant settled, and what recovers by it.
+        case closeMonths
+        case release
+        case autoRenew
         case expireOrders
+        case recordNotices
     }
 
     package let at: Timestamp

@@ -16,6 +16,13 @@ package enum GatewayError: BillingError, Hashable {
     case durationMissing
     case groupNotActive(String, status: String)
     case groupNotPayAsYouGo(String)
+    case groupNotSubscription(String)
+    /// Only an active or expired subscription is renewed.
+    case groupNotRenewable(String, status: String)
+    /// With `without_coupon` no coupon is named.
+    case couponNamedAndDeclined(String)
+    /// Only beside an online payment a part is taken from the balance.
+    case balancePart(Money)
     case accountOverdue(outstanding: Money)
     /// Another saga holds the group; redo the operation when it ended.
     case groupLocked(String, by: String)
@@ -31,10 +38,11 @@ package enum GatewayError: BillingError, Hashable {
     package var status: Status {
         switch self {
         case .keyMissing, .partialInstances, .partialQuantity, .tokenMissing, .paymentMethodReference,
-            .durationMissing:
+            .durationMissing, .couponNamedAndDeclined, .balancePart:
             .invalidArgument
         case .orderKindNotPayable: .unimplemented
-        case .orderNotUnpaid, .keyReused, .groupNotActive, .groupNotPayAsYouGo, .accountOverdue, .sagaFinished:
+        case .orderNotUnpaid, .keyReused, .groupNotActive, .groupNotPayAsYouGo, .groupNotSubscription,
+            .groupNotRenewable, .accountOverdue, .sagaFinished:
             .failedPrecondition
         case .groupLocked, .sagaGivenUp: .aborted
         case .sagaUnderWay: .deadlineExceeded
@@ -53,8 +61,11 @@ package enum GatewayError: BillingError, Hashable {
         case .orderNotUnpaid: "order.not_unpaid"
         case .orderKindNotPayable: "order.kind"
         case .durationMissing: "price.unknown_duration"
-        case .groupNotActive: "group.not_active"
+        case .groupNotActive, .groupNotRenewable: "group.not_active"
         case .groupNotPayAsYouGo: "group.not_pay_as_you_go"
+        case .groupNotSubscription: "group.not_subscription"
+        case .couponNamedAndDeclined: "payment.coupon_choice"
+        case .balancePart: "payment.balance_part"
         case .accountOverdue: "account.overdue"
         case .groupLocked: "group.locked"
         case .sagaGivenUp: "saga.given_up"
@@ -85,6 +96,15 @@ package enum GatewayError: BillingError, Hashable {
             "The group \(group) is \(status); only an active group can do that."
         case .groupNotPayAsYouGo(let group):
             "The group \(group) is a subscription already; only a pay-as-you-go group is switched."
+        case .groupNotSubscription(let group):
+            "The group \(group) is billed as it is used; only a subscription is renewed. Switch it to one first."
+        case .groupNotRenewable(let group, let status):
+            "The group \(group) is \(status); only an active or expired subscription is renewed."
+        case .couponNamedAndDeclined(let coupon):
+            "The request names coupon \(coupon) and asks for a payment without a coupon; do one of the two."
+        case .balancePart(let part):
+            "A payment from the balance takes all from there, so the request's balance part of "
+                + "\(part.shortDescription) USD says nothing; leave it out, or pay the rest online."
         case .accountOverdue(let outstanding):
             "The account owes \(outstanding.shortDescription) USD; it buys again when that is paid."
         case .groupLocked(let group, let saga):
@@ -110,7 +130,9 @@ package enum GatewayError: BillingError, Hashable {
         case .paymentMethodReference: "reference"
         case .orderNotUnpaid, .orderKindNotPayable: "order_id"
         case .durationMissing: "months"
-        case .groupNotActive, .groupNotPayAsYouGo, .groupLocked: "group_id"
+        case .groupNotActive, .groupNotPayAsYouGo, .groupNotSubscription, .groupNotRenewable, .groupLocked: "group_id"
+        case .couponNamedAndDeclined: "coupon_id"
+        case .balancePart: "balance_micros"
         case .sagaUnderWay, .sagaLeft, .sagaGivenUp, .sagaNotFound, .sagaFinished: "saga_id"
         case .accountOverdue: ""
         }
@@ -124,7 +146,11 @@ package enum GatewayError: BillingError, Hashable {
         case .durationMissing: "0"
         case .partialInstances(let ids): ids.joined(separator: ",")
         case .partialQuantity(let quantity): String(quantity)
-        case .groupNotActive(let group, _), .groupNotPayAsYouGo(let group), .groupLocked(let group, _): group
+        case .groupNotActive(let group, _), .groupNotPayAsYouGo(let group), .groupNotSubscription(let group),
+            .groupNotRenewable(let group, _), .groupLocked(let group, _):
+            group
+        case .couponNamedAndDeclined(let coupon): coupon
+        case .balancePart(let part): String(part.micros)
         case .accountOverdue(let outstanding): outstanding.description
         case .sagaGivenUp(let saga, _), .sagaUnderWay(let saga, _), .sagaLeft(let saga), .sagaNotFound(let saga),
             .sagaFinished(let saga):

@@ -2,7 +2,7 @@ import BillingAPI
 import BillingCore
 import RPC
 
-// What both sagas that pay an order share. Their input starts with the frozen `order.PayOrderRequest`.
+// What the sagas that pay an order share. Their input starts with the frozen `order.PayOrderRequest`.
 
 extension Step {
     /// Books the online payment that was confirmed by the call that started the saga: not before the saga's journal
@@ -36,9 +36,12 @@ extension SagaDefinition {
 extension SagaSoFar {
 
     /// The order as the pivot left it.
-    func paidOrder() throws(RPCError) -> OrderV1.Order {
-        guard let order = try reply(of: "pay", as: OrderV1.OrderReply.self).order else {
-            throw .journalDamaged("the reply of step 'pay' names no order")
+    func paidOrder() throws(RPCError) -> OrderV1.Order { try order(of: "pay") }
+
+    /// The order that a step replied.
+    func order(of step: String) throws(RPCError) -> OrderV1.Order {
+        guard let order = try reply(of: step, as: OrderV1.OrderReply.self).order else {
+            throw .journalDamaged("the reply of step '\(step)' names no order")
         }
         return order
     }
@@ -74,6 +77,8 @@ extension SagaSoFar {
 
 extension OrderV1.Order {
     var paidTerm: MeteringV1.Term {
-        MeteringV1.Term(orderID: orderID, start: termStart, end: termEnd, months: months)
+        MeteringV1.Term(
+            orderID: orderID, start: termStart, end: termEnd, months: months, autoRenewal: autoRenewal,
+            autoRenewalMonths: autoRenewalMonths)
     }
 }

@@ -4,24 +4,40 @@ import RPC
 
 extension SagaDefinition {
     /// Unsubscribes a whole group: the refund that was quoted is paid, then the group ends at the instant that opening
-    /// the refund fixed (domain 7).
+    /// the refund fixed (domain 7). What lands in the balance may end the account's being overdue.
     ///
     /// Input: `metering.LockGroupRequest`, `refund.OpenRefundRequest` without the group and the refund's id.
-    static let unsubscribe = SagaDefinition(
-        "unsubscribe", holdsLock: true, pivot: "pay-refund",
-        steps: [
-            Step("lock", action: lockSubscription, undo: lockSubscription),
-            Step("open-refund", action: openRefund, undo: openRefund),
-            Step("pay-refund", action: payRefund, undo: payRefund),
-            Step("end", action: endGroup),
-            Step("close-refund", action: closeRefund),
-        ],
-        reply: { saga throws(RPCError) in
-            let reply = GatewayV1.UnsubscribeReply(
-                refund: try saga.reply(of: "close-refund", as: RefundV1.RefundReply.self).refund,
-                group: try saga.reply(of: "end", as: MeteringV1.GroupReply.self).group)
-            return saga.answer(reply, at: try saga.refundInstant())
-        })
+    static let unsubscribe = refunding(
+        "unsubscribe", Step("end", action: endGroup), groupFrom: "end")
+
+    /// Cancels the last pending renewal alone; the group goes on (domain 7.3).
+    ///
+    /// Input: as of `unsubscribe`; the request to open says that it is for the renewal only.
+    static let cancelRenewal = refunding(
+        "cancel-renewal", Step("drop-renewal", action: dropRenewal), groupFrom: "drop-renewal")
+
+    /// - Parameter change: what happens to the group, which it unlocks, once the money is on its way.
+    private static func refunding(_ name: String, _ change: Step, groupFrom: String) -> SagaDefinition {
+        SagaDefinition(
+            name, holdsLock: true, pivot: "pay-refund",
+            steps: [
+                Step("lock", action: lockSubscription, undo: lockSubscription),
+                Step("open-refund", action: openRefund, undo: openRefund),
+                Step("pay-refund", action: payRefund, undo: payRefund),
+                change,
+                Step("close-refund", action: closeRefund),
+                .resume { saga throws(RPCError) in
+                    let paid = try saga.reply(of: "pay-refund", as: RefundV1.RefundReply.self)
+                    return paid.recovered ? try saga.refundInstant() : nil
+                },
+            ],
+            reply: { saga throws(RPCError) in
+                let reply = GatewayV1.UnsubscribeReply(
+                    refund: try saga.reply(of: "close-refund", as: RefundV1.RefundReply.self).refund,
+                    group: try saga.reply(of: groupFrom, as: MeteringV1.GroupReply.self).group)
+                return saga.answer(reply, at: try saga.refundInstant())
+            })
+    }
 
     private static let lockSubscription: Step.Call = { saga throws(RPCError) in
         var request = try saga.input.message(0, as: MeteringV1.LockGroupRequest.self)
@@ -51,6 +67,16 @@ extension SagaDefinition {
         return .to(.metering, MeteringV1.GroupSteps.endGroup, request, at: at)
     }
 
+    private static let dropRenewal: Step.Call = { saga throws(RPCError) in
+        guard let renewal = try saga.openedRefund().orders.first else {
+            throw .journalDamaged("the reply of step 'open-refund' names no order")
+        }
+        let frozen = try saga.input.message(0, as: MeteringV1.LockGroupRequest.self)
+        let request = MeteringV1.DropRenewalRequest(
+            step: saga.step, groupID: frozen.groupID, orderID: renewal.orderID)
+        return .to(.metering, MeteringV1.GroupSteps.dropRenewal, request, at: try saga.refundInstant())
+    }
+
     private static let closeRefund: Step.Call = { saga throws(RPCError) in
         let request = RefundV1.CloseRefundRequest(
             step: saga.step, refundID: saga.identifier(prefix: RefundKind.prefix))
@@ -59,11 +85,13 @@ extension SagaDefinition {
 }
 
 extension SagaSoFar {
-    /// T, the instant of unsubscription.
-    func refundInstant() throws(RPCError) -> Timestamp {
+    fileprivate func openedRefund() throws(RPCError) -> RefundV1.Refund {
         guard let refund = try reply(of: "open-refund", as: RefundV1.RefundReply.self).refund else {
             throw .journalDamaged("the reply of step 'open-refund' names no refund")
         }
-        return Timestamp(milliseconds: refund.at)
+        return refund
     }
+
+    /// T, the instant of unsubscription.
+    func refundInstant() throws(RPCError) -> Timestamp { Timestamp(milliseconds: try openedRefund().at) }
 }

@@ -59,6 +59,13 @@ package enum GatewaySchema {
                     mode TEXT NOT NULL CHECK (mode IN ('real', 'manual')),
                     now INTEGER NOT NULL
                 ) STRICT;
-                """)
+                """),
+        Migration(
+            number: 2, name: "sagas about no group",
+            sql: """
+                DROP INDEX saga_of_group;
+                CREATE UNIQUE INDEX saga_of_group ON saga (partition, account, group_id)
+                    WHERE status IN ('RUNNING', 'UNDOING') AND group_id <> '';
+                """),
     ]
 }

@@ -25,9 +25,9 @@ struct SagaRecord: Hashable, Sendable {
     let definition: String
     /// Old versions of a definition stay in the program until their last saga ended.
     let definitionVersion: Int
-    /// The group that no other unfinished saga may be about.
+    /// The group that no other unfinished saga may be about; empty for a saga about the account alone.
     let groupID: String
-    /// The method of the API call that started it; with `key` it tells a repeat.
+    /// The method of the API call that started it, 0 for due work; with `key` it tells a repeat.
     let method: UInt32
     /// `nil` once it ended in a way that the same key may try again.
     var key: String?

@@ -85,13 +85,23 @@ extension Transaction {
             .integer(Partition.of(account)), .text(account), .integer(Int64(method)), .text(key), map: Self.saga)
     }
 
-    /// The unfinished saga about a group; `nil` when there is none.
+    /// The unfinished saga about a group; `nil` when there is none, or when the group is empty.
     func unfinishedSaga(account: String, group: String) throws -> SagaRecord? {
         try first(
             """
             SELECT \(Self.sagaColumns) FROM saga
             WHERE partition = ? AND account = ? AND group_id = ? AND status IN ('RUNNING', 'UNDOING')
+                AND group_id <> ''
             """, .integer(Partition.of(account)), .text(account), .text(group), map: Self.saga)
+    }
+
+    /// Whether an account has a saga that is under way, parked or not.
+    func hasUnfinishedSaga(account: String) throws -> Bool {
+        try first(
+            """
+            SELECT 1 FROM saga WHERE partition = ? AND account = ? AND status IN ('RUNNING', 'UNDOING') LIMIT 1
+            """, .integer(Partition.of(account)), .text(account)
+        ) { _ in true } ?? false
     }
 
     /// - Parameter account: only a saga of this account; empty: of any.
