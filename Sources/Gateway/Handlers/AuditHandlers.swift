@@ -8,6 +8,8 @@ struct AuditHandlers: Sendable {
     /// Partitions that one call looks at.
     static let slice = 16
     private static let examples = 5
+    /// How often an account that looks broken is read again before it is reported.
+    private static let readings = 3
 
     let forwarding: Forwarding
     let database: any Database
@@ -30,10 +32,44 @@ struct AuditHandlers: Sendable {
         let timelines = try await slice.timelines()
         findings += timelines.findings
         let accounts = try await slice.accounts()
-        findings += try await slice.coverage(of: accounts, timelines.segments)
+        findings += try await coverage(of: accounts, timelines.segments, slice)
         findings += try await sagas(of: accounts, slice)
         let next = range.upperBound == Partition.count ? "" : String(range.upperBound)
         return Response(GatewayV1.AuditReply(findings: merged(findings), nextCursor: next))
+    }
+
+    /// P1, P2 and S3: the bills of the accounts against their timelines. An account that moves between the two readings
+    /// is read again; one whose saga is under way is judged when that has ended.
+    private func coverage(
+        of accounts: [String], _ segments: [MeteringV1.BilledSegment], _ slice: AuditSlice
+    ) async throws -> [CommonV1.AuditFinding] {
+        let byAccount = Dictionary(grouping: segments, by: \.accountID)
+        var usage = CommonV1.AuditFinding(
+            invariant: "P1", title: "Every second of pay-as-you-go is billed exactly once")
+        var terms = CommonV1.AuditFinding(
+            invariant: "P2", title: "No second of a subscription is covered twice, or longer than it is paid for")
+        var entitlements = CommonV1.AuditFinding(
+            invariant: "S3", title: "Every paid subscription order is exactly one term, and every term is paid for")
+        for account in Set(accounts).union(byAccount.keys).sorted() {
+            var comparison = CoverageComparison(
+                segments: (byAccount[account] ?? []).map(CoveredSpan.init), billed: try await slice.billed(account))
+            for _ in 0..<Self.readings where !comparison.agrees {
+                if try await database.read({ try $0.hasUnfinishedSaga(account: account) }) {
+                    comparison = CoverageComparison(segments: [], billed: [])
+                    break
+                }
+                comparison = CoverageComparison(
+                    segments: try await slice.segments(of: account).map(CoveredSpan.init),
+                    billed: try await slice.billed(account))
+            }
+            usage.checked += Int64(comparison.payAsYouGoChecked)
+            terms.checked += Int64(comparison.subscriptionsChecked)
+            entitlements.checked += Int64(comparison.subscriptionsChecked)
+            for breach in comparison.payAsYouGoBreaches { usage.add("\(account): \(breach)") }
+            for breach in comparison.subscriptionBreaches { terms.add("\(account): \(breach)") }
+            for breach in comparison.entitlementBreaches { entitlements.add("\(account): \(breach)") }
+        }
+        return [usage, terms, entitlements]
     }
 
     /// S1: every saga ends. S2: no lock outlives its saga (reliability 2.1).
@@ -51,26 +87,38 @@ struct AuditHandlers: Sendable {
             }
             for group in try await slice.lockedGroups(of: account) {
                 orphans.checked += 1
-                let id = group.lockedBy
-                let saga = try await database.read { try $0.saga(id: id, account: account) }
-                if saga?.status.isFinished ?? true {
-                    orphans.add("\(group.groupID) of \(account) is held by \(id), which is not at work")
-                }
+                guard try await isOrphan(group, of: account, slice) else { continue }
+                orphans.add("\(group.groupID) of \(account) is held by \(group.lockedBy), which is not at work")
             }
         }
         return [atomic, orphans]
     }
 
+    /// Whether a group is still held by a saga that has ended: one that ends while the audit reads has let go of it.
+    private func isOrphan(
+        _ group: MeteringV1.InstanceGroup, of account: String, _ slice: AuditSlice
+    ) async throws -> Bool {
+        let id = group.lockedBy
+        let saga = try await database.read { try $0.saga(id: id, account: account) }
+        guard saga?.status.isFinished ?? true else { return false }
+        return try await slice.group(group.groupID, of: account).lockedBy == id
+    }
+
     /// The findings of each check added up, in the order of the invariants. An invariant may have several checks, one
     /// for each service that keeps a part of it.
     private func merged(_ findings: [CommonV1.AuditFinding]) -> [CommonV1.AuditFinding] {
-        let groups = Dictionary(grouping: findings) { [$0.invariant, $0.title] }
-        return groups.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { _, group in
-            CommonV1.AuditFinding(
-                invariant: group[0].invariant, title: group[0].title, checked: group.reduce(0) { $0 + $1.checked },
-                breaches: group.reduce(0) { $0 + $1.breaches },
-                examples: Array(group.flatMap(\.examples).prefix(Self.examples)))
+        var merged: [CommonV1.AuditFinding] = []
+        for finding in findings.sorted(by: { ($0.invariant, $0.title) < ($1.invariant, $1.title) }) {
+            if var last = merged.last, last.invariant == finding.invariant, last.title == finding.title {
+                last.checked += finding.checked
+                last.breaches += finding.breaches
+                last.examples = Array((last.examples + finding.examples).prefix(Self.examples))
+                merged[merged.count - 1] = last
+            } else {
+                merged.append(finding)
+            }
         }
+        return merged
     }
 }
 
@@ -112,6 +160,18 @@ struct AuditSlice: Sendable {
     }
 
     func timelines() async throws -> (findings: [CommonV1.AuditFinding], segments: [MeteringV1.BilledSegment]) {
+        try await timelines(from, to)
+    }
+
+    /// One account's timelines, read again with those of its partition.
+    func segments(of account: String) async throws -> [MeteringV1.BilledSegment] {
+        let partition = UInt32(Partition.of(account))
+        return try await timelines(partition, partition + 1).segments.filter { $0.accountID == account }
+    }
+
+    private func timelines(
+        _ from: UInt32, _ to: UInt32
+    ) async throws -> (findings: [CommonV1.AuditFinding], segments: [MeteringV1.BilledSegment]) {
         var findings: [CommonV1.AuditFinding] = []
         var segments: [MeteringV1.BilledSegment] = []
         var request = MeteringV1.AuditTimelinesRequest(partitionFrom: from, partitionTo: to)
@@ -136,26 +196,6 @@ struct AuditSlice: Sendable {
         }
     }
 
-    /// P1 and P2: the bills of the accounts against their timelines.
-    func coverage(
-        of accounts: [String], _ segments: [MeteringV1.BilledSegment]
-    ) async throws -> [CommonV1.AuditFinding] {
-        let byAccount = Dictionary(grouping: segments, by: \.accountID)
-        var usage = CommonV1.AuditFinding(
-            invariant: "P1", title: "Every second of pay-as-you-go is billed exactly once")
-        var terms = CommonV1.AuditFinding(
-            invariant: "P2", title: "Every subscription is paid for by one order, and nothing is covered twice")
-        for account in Set(accounts).union(byAccount.keys).sorted() {
-            let comparison = CoverageComparison(
-                segments: (byAccount[account] ?? []).map(CoveredSpan.init), billed: try await billed(account))
-            usage.checked += Int64(comparison.payAsYouGoChecked)
-            terms.checked += Int64(comparison.subscriptionsChecked)
-            for breach in comparison.payAsYouGoBreaches { usage.add("\(account): \(breach)") }
-            for breach in comparison.subscriptionBreaches { terms.add("\(account): \(breach)") }
-        }
-        return [usage, terms]
-    }
-
     func lockedGroups(of account: String) async throws -> [MeteringV1.InstanceGroup] {
         var locked: [MeteringV1.InstanceGroup] = []
         var request = MeteringV1.ListGroupsRequest(statuses: [.active, .creating, .expired, .overdue], limit: 200)
@@ -168,7 +208,15 @@ struct AuditSlice: Sendable {
         }
     }
 
-    private func billed(_ account: String) async throws -> [CoveredSpan] {
+    func group(_ id: String, of account: String) async throws -> MeteringV1.InstanceGroup {
+        try await forwarding.ask(
+            .metering, MeteringV1.Groups.getGroup, MeteringV1.GetGroupRequest(groupID: id), asAccount(account),
+            at: instant
+        ).group ?? MeteringV1.InstanceGroup()
+    }
+
+    /// What was billed to an account: its slices and paid terms.
+    func billed(_ account: String) async throws -> [CoveredSpan] {
         var spans: [CoveredSpan] = []
         var request = OrderV1.AuditCoverageRequest(accountID: account)
         while true {
@@ -190,10 +238,11 @@ struct AuditSlice: Sendable {
 extension CoveredSpan {
     init(_ segment: MeteringV1.BilledSegment) {
         self.init(
-            segment.groupID, segment.billingMethod, segment.orderID, start: segment.start,
-            end: segment.billedThrough)
+            segment.resourceID.isEmpty ? segment.groupID : segment.resourceID, segment.billingMethod, segment.orderID,
+            start: segment.start, end: segment.billedThrough)
     }
 
+    /// A value-added resource stands where a group does.
     init(_ coverage: OrderV1.Coverage) {
         self.init(
             coverage.groupID, coverage.billingMethod, coverage.orderID, start: coverage.start, end: coverage.end)

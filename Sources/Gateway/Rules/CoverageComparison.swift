@@ -1,6 +1,6 @@
 package import BillingCore
 
-/// One stretch of a group's life: as its timeline has it, or as it was billed.
+/// One stretch of the life of a group or a value-added resource: as its timeline has it, or as it was billed.
 package struct CoveredSpan: Hashable, Sendable {
     package enum Method: Hashable, Sendable {
         case payAsYouGo
@@ -18,13 +18,20 @@ package struct CoveredSpan: Hashable, Sendable {
     }
 }
 
-/// Whether every second of every group is covered once: what metering says must have been billed, against what the
-/// order service billed (reliability 2.1, P1 and P2).
+/// Whether every second of every group and resource is covered once: what metering says must have been billed, against
+/// what the order service billed (reliability 2.1, P1, P2 and S3).
 package struct CoverageComparison: Hashable, Sendable {
     package private(set) var payAsYouGoChecked = 0
     package private(set) var subscriptionsChecked = 0
     package private(set) var payAsYouGoBreaches: [String] = []
+    /// Terms that overlap, or go beyond what was paid for.
     package private(set) var subscriptionBreaches: [String] = []
+    /// Orders that are paid and are not exactly one term, and terms that nobody paid for.
+    package private(set) var entitlementBreaches: [String] = []
+
+    package var agrees: Bool {
+        payAsYouGoBreaches.isEmpty && subscriptionBreaches.isEmpty && entitlementBreaches.isEmpty
+    }
 
     /// - Parameters:
     ///   - segments: the timelines of some groups; a subscription ends with its term or with the group.
@@ -65,15 +72,18 @@ package struct CoverageComparison: Hashable, Sendable {
             case .payAsYouGo: continue
             case .subscription(let order):
                 subscriptionsChecked += 1
-                let paid = terms.removeValue(forKey: order) ?? []
-                guard paid.count == 1, paid[0].start == span.period.start, paid[0].end >= span.period.end else {
-                    subscriptionBreaches.append("\(group): subscribed \(span.period) by \(order), paid \(paid)")
+                guard let paid = terms.removeValue(forKey: order), paid.count == 1 else {
+                    entitlementBreaches.append(
+                        "\(group): subscribed \(span.period) by \(order), which is not paid for one term of its own")
                     continue
+                }
+                if paid[0].start != span.period.start || paid[0].end < span.period.end {
+                    subscriptionBreaches.append("\(group): subscribed \(span.period) by \(order), paid \(paid)")
                 }
             }
         }
         for order in terms.keys.sorted() {
-            subscriptionBreaches.append("\(group): \(order) is paid for \(terms[order] ?? []) but never applied")
+            entitlementBreaches.append("\(group): \(order) is paid for \(terms[order] ?? []) but never applied")
         }
     }
 
