@@ -50,6 +50,7 @@ package struct OrderingService: Sendable {
         router.handle(OrderV1.OrderSteps.postRefund, postRefund)
 
         router.handle(OrderV1.Bills.postUsage, postUsage)
+        router.handle(OrderV1.Bills.getLine, getLine)
         router.handle(OrderV1.Bills.listBill, listBill)
         router.handle(OrderV1.Bills.confirmRefund, confirmRefund)
         router.handle(OrderV1.Bills.auditMoney, auditMoney)

@@ -42,7 +42,7 @@ extension OrderV1.BillLine {
         billingPeriod = BillingCalendar.date(of: line.start).description
         itemKind = source.kind.wire()
         billingMethod = source.kind.method?.wire() ?? .unspecified
-        product = source.product.name
+        product = source.product.rawValue
         billingItem = source.billingItem
         groupID = source.groupID
         region = source.region

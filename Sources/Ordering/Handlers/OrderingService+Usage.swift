@@ -99,7 +99,8 @@ extension Transaction {
         if let closeAt = account.closeAt, closeAt <= at { _ = try closeMonth(of: &account) }
         let credit = account.balance + settlement.coupons.reduce(.zero) { $0 + $1.remaining }
         let notices = [
-            account.noteCredit(credit, burnPerHour: batch.burnPerHour(of: share), at: at), account.findOverdue(at: at),
+            account.noteCredit(credit, burnPerHourNanos: batch.burnPerHourNanos(of: share), at: at),
+            account.findOverdue(at: at),
         ]
         try record(notices.compactMap { $0 }, of: account.id)
         try update(account)

@@ -73,9 +73,9 @@ struct Account: Hashable, Sendable {
 
     /// Notes at a cut whether the available credit lasts a day of what is burnt (domain 4.6).
     /// - Returns: what its owner is told, once for each time that it falls below.
-    mutating func noteCredit(_ available: Money, burnPerHour: Money, at cut: Timestamp) -> AccountNotice? {
+    mutating func noteCredit(_ available: Money, burnPerHourNanos: Int128, at cut: Timestamp) -> AccountNotice? {
         let wasLow = isLow
-        isLow = Int128(available.micros) < Int128(burnPerHour.micros) * 24
+        isLow = Int128(available.micros) * 1000 < burnPerHourNanos * 24
         return isLow && !wasLow ? AccountNotice(at: cut, kind: .lowBalance, amount: available) : nil
     }
 

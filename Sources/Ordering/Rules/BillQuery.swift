@@ -77,7 +77,7 @@ enum BillGrouping: Hashable, Sendable {
             case nil: "adjustment"
             }
         case .specificationAndRegion: source.specification + " " + source.region
-        case .product: source.product.name
+        case .product: source.product.rawValue
         case .account: account
         }
     }

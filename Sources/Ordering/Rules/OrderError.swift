@@ -44,10 +44,11 @@ enum OrderError: BillingError, Hashable {
     case balancePartMalformed(Money, due: Money)
     /// The account is not overdue since that instant (any more): nothing is released (O1).
     case notOverdueSince(Timestamp)
+    case lineNotFound(String)
 
     var status: Status {
         switch self {
-        case .accountNotFound, .orderNotFound, .paymentNotFound, .refundNotFound: .notFound
+        case .accountNotFound, .orderNotFound, .paymentNotFound, .refundNotFound, .lineNotFound: .notFound
         case .accountNameMalformed, .quoteMalformed, .paymentMethodMissing, .referenceMalformed, .refundMalformed,
             .usageMalformed, .stepMissing, .adjustmentMalformed, .throughMalformed, .balancePartMalformed:
             .invalidArgument
@@ -92,6 +93,7 @@ enum OrderError: BillingError, Hashable {
         case .nothingToPay: "payment.nothing_to_pay"
         case .balancePartMalformed: "payment.balance_part"
         case .notOverdueSince: "account.not_overdue"
+        case .lineNotFound: "bill.line_not_found"
         }
     }
 
@@ -145,6 +147,7 @@ enum OrderError: BillingError, Hashable {
         case .balancePartMalformed(let part, let due):
             "A part of \(part.shortDescription) USD from the balance is not between 0 and the "
                 + "\(due.shortDescription) USD that are due."
+        case .lineNotFound(let line): "There is no bill line '\(line)' in this account."
         case .notOverdueSince(let instant):
             "The account is not overdue since \(BillingCalendar.format(instant)) any more; nothing is released."
         }
@@ -166,6 +169,7 @@ enum OrderError: BillingError, Hashable {
         case .throughMalformed: "through"
         case .balancePartMalformed: "balance_micros"
         case .notOverdueSince: "overdue_at"
+        case .lineNotFound: "line_id"
         case .adjustmentTooLarge: "amount_micros"
         case .nothingToPay: "order_id"
         case .accountOverdue, .unpaidOrders, .insufficientBalance, .paymentNotFound, .refundTooLarge,
@@ -188,7 +192,7 @@ enum OrderError: BillingError, Hashable {
         case .insufficientBalance(let price, _): price.description
         case .refundTooLarge(_, let amount, _): amount.description
         case .paymentMethodMissing, .stepMissing: ""
-        case .adjustmentMalformed(_, let value, _), .nothingToPay(let value): value
+        case .adjustmentMalformed(_, let value, _), .nothingToPay(let value), .lineNotFound(let value): value
         case .adjustmentTooLarge(let amount, _), .balancePartMalformed(let amount, _): amount.description
         case .throughMalformed(let milliseconds): String(milliseconds)
         case .notOverdueSince(let instant): instant.description

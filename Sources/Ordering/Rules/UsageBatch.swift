@@ -30,17 +30,16 @@ struct UsageBatch: Sendable {
         var lines: [UsageLine]
     }
 
-    /// What is used up in an hour by all that a share has in use at the cut (domain 4.6).
-    func burnPerHour(of share: Share) -> Money {
-        var burn = Money.zero
+    /// What is used up in an hour by all that a share has in use at the cut, in nano-dollars (domain 4.6).
+    func burnPerHourNanos(of share: Share) -> Int128 {
+        var burn: Int128 = 0
         for line in share.lines where line.end == cutAt {
             let source = resources[line.resource].source
             guard source.product == .cloudPhone else {
-                burn += line.gross
+                burn += Int128(line.gross.micros) * 1000
                 continue
             }
-            let nanos = Int128(line.price.hourly.nanos) * Int128(source.instances)
-            burn += Money(micros: Rounding.floor.divide(nanos, by: 1000))
+            burn += Int128(line.price.hourly.nanos) * Int128(source.instances)
         }
         return burn
     }
