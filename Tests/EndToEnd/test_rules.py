@@ -111,7 +111,7 @@ class Overdue(RulesCase):
         self.assertEqual(released.release_cause, metering.RELEASE_CAUSE_OVERDUE)
         self.assertEqual(released.released_at, deadline)
         # The first millisecond of the new unit is the first to be billed: the overdue days cost nothing.
-        self.top_up(punctual, "1")
+        self.top_up(punctual, "10")
         self.release(punctual, groups[punctual].group_id)
         self.api.advance(5 * HOUR)
         lines = self.api.bill(punctual).lines

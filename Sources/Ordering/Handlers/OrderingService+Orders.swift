@@ -25,10 +25,10 @@ extension OrderingService {
                 }
             var account = try transaction.account(id)
             let at = try account.takeEffect(at: instant)
+            try account.requireNotOverdue()
             try transaction.cancelTimedOut(of: id, at: at)
             let unpaid = try transaction.unpaidOrders(of: id)
             guard unpaid.isEmpty else { throw OrderError.unpaidOrders(unpaid.map(\.id.text)) }
-            try account.requireNotOverdue()
             let order = Order(
                 id: orderID, account: id, kind: kind, groupID: groupID, offer: try OrderOffer(request.quote),
                 name: request.name, network: request.network, placedAt: at,

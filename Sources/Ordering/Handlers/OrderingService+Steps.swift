@@ -182,9 +182,9 @@ extension Transaction {
     ) throws {
         let (total, months) = (order.offer.total, order.offer.months)
         try order.requirePayable(at: instant)
+        try account.requireNotOverdue()
         let others = try unpaidOrders(of: account.id).filter { $0.id != order.id && $0.deadlineAt > instant }
         guard others.isEmpty else { throw OrderError.unpaidOrders(others.map(\.id.text)) }
-        try account.requireNotOverdue()
         var parts: PaymentParts
         switch method {
         case .balance:
