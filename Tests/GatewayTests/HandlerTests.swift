@@ -104,6 +104,158 @@ import Testing
         #expect(try await harness.world.effects()["placed"] == 1)
     }
 
+    @Test(
+        "A renewal is for an active or expired subscription, and buys as many months as were bought last",
+        arguments: [
+            (MeteringV1.GroupStatus.active, CommonV1.BillingMethod.subscription, 0, 6, ""),
+            (.active, .subscription, 12, 12, ""),
+            (.expired, .subscription, 1, 1, ""),
+            (.creating, .subscription, 1, 0, "group.not_active"),
+            (.released, .subscription, 1, 0, "group.not_active"),
+            (.active, .payAsYouGo, 1, 0, "group.not_subscription"),
+        ] as [(MeteringV1.GroupStatus, CommonV1.BillingMethod, UInt32, UInt32, String)])
+    func renewal(
+        _ status: MeteringV1.GroupStatus, _ method: CommonV1.BillingMethod, _ asked: UInt32, _ bought: UInt32,
+        _ reason: String
+    ) async throws {
+        let (harness, gateway) = try await harness()
+        harness.world.script.withLock { script in
+            script.groups["ag-1"]?.status = status
+            script.groups["ag-1"]?.billingMethod = method
+            script.groups["ag-1"]?.months = 1
+            script.groups["ag-1"]?.pendingRenewals = [MeteringV1.Term(months: 3), MeteringV1.Term(months: 6)]
+        }
+        let request = GatewayV1.PlaceRenewalOrderRequest(groupID: "ag-1", months: asked)
+        do {
+            let placed = try await gateway.channel.call(
+                GatewayV1.Orders.placeRenewalOrder, request, harness.options()
+            ).message
+            #expect(placed.order?.kind == .renewal && placed.order?.months == bought)
+        } catch let error as RPCError {
+            #expect(error.reason == reason)
+        }
+        #expect(try await harness.world.effects()["placed"] == (reason.isEmpty ? 1 : nil))
+    }
+
+    @Test("A renewal is paid from where the locked group's terms end")
+    func renewalBasis() async throws {
+        let (harness, gateway) = try await harness()
+        harness.world.script.withLock { script in
+            script.groups["ag-1"]?.paidThrough = 5000
+            script.groups["ag-1"]?.nominalStart = 1000
+            script.groups["ag-1"]?.nominalMonths = 2
+        }
+        let request = GatewayV1.PayOrderRequest(
+            orderID: "ord-renewal", paymentMethod: .balance, couponID: "coupon-1")
+        let reply = try await gateway.channel.call(GatewayV1.Orders.payOrder, request, harness.options()).message
+        let paid = harness.world.script.withLock { $0.requests["pay"] } as? OrderV1.PayOrderRequest
+        #expect(paid?.basis == OrderV1.RenewalBasis(paidThrough: 5000, nominalStart: 1000, nominalMonths: 2))
+        #expect(paid?.couponID == "coupon-1")
+        let extended = harness.world.script.withLock { $0.requests["extend"] } as? MeteringV1.ExtendGroupRequest
+        #expect(extended?.automatic == false)
+        #expect(reply.group?.paidThrough == reply.order?.termEnd)
+    }
+
+    @Test(
+        "A payment from the balance has no part of it, and a coupon is named or declined, not both",
+        arguments: [
+            (
+                GatewayV1.PayOrderRequest(orderID: "ord-new", paymentMethod: .balance, balanceMicros: 5),
+                ["payment.balance_part", "balance_micros", "5"]
+            ),
+            (
+                GatewayV1.PayOrderRequest(
+                    orderID: "ord-new", paymentMethod: .balance, couponID: "c-1", withoutCoupon: true),
+                ["payment.coupon_choice", "coupon_id", "c-1"]
+            ),
+            (
+                GatewayV1.PayOrderRequest(orderID: "ord-new", paymentMethod: .balance, reference: "r"),
+                ["payment.reference", "reference", ""]
+            ),
+        ])
+    func paymentRefused(_ request: GatewayV1.PayOrderRequest, _ told: [String]) async throws {
+        let (harness, gateway) = try await harness()
+        let error = await #expect(throws: RPCError.self) {
+            try await gateway.channel.call(GatewayV1.Orders.payOrder, request, harness.options())
+        }
+        #expect(error.map { [$0.reason, $0.field, $0.value] } == told)
+        #expect(error?.status == .invalidArgument)
+        #expect(try await harness.world.effects().isEmpty)
+    }
+
+    @Test("An online payment is announced with the coupon and the part of the balance that go with it")
+    func online() async throws {
+        let (harness, gateway) = try await harness()
+        let request = GatewayV1.PayOrderRequest(
+            orderID: "ord-new", paymentMethod: .online, reference: "r", withoutCoupon: true, balanceMicros: 5)
+        _ = try await gateway.channel.call(GatewayV1.Orders.payOrder, request, harness.options())
+        let registered = harness.world.script.withLock { $0.requests["register"] } as? OrderV1.RegisterPaymentRequest
+        #expect(
+            registered
+                == OrderV1.RegisterPaymentRequest(
+                    orderID: "ord-new", reference: "r", withoutCoupon: true, balanceMicros: 5))
+    }
+
+    @Test("Cancelling a renewal needs a quote's token, and drops the renewal that the refund names")
+    func cancelRenewal() async throws {
+        let (harness, gateway) = try await harness()
+        let error = await #expect(throws: RPCError.self) {
+            try await gateway.channel.call(
+                GatewayV1.Groups.cancelRenewal, GatewayV1.CancelRenewalRequest(groupID: "ag-1"), harness.options())
+        }
+        #expect(error?.reason == "refund.token_missing")
+        _ = try await gateway.channel.call(
+            GatewayV1.Groups.cancelRenewal, GatewayV1.CancelRenewalRequest(groupID: "ag-1", token: "t"),
+            harness.options())
+        let dropped = harness.world.script.withLock { $0.requests["drop-renewal"] } as? MeteringV1.DropRenewalRequest
+        #expect(dropped?.orderID == "ord-last")
+        #expect(try await harness.world.effects()["resume"] == nil)
+    }
+
+    @Test("An account is resumed from the instant of the top-up; one that is announced alone runs no saga")
+    func topUp() async throws {
+        let (harness, gateway) = try await harness()
+        harness.world.script.withLock { $0.recovers = true }
+        _ = try await gateway.channel.call(
+            GatewayV1.Accounts.topUp, OrderV1.TopUpRequest(amountMicros: 1, reference: "r"), harness.options())
+        #expect(try await harness.world.effects() == ["announced": 1])
+        let response = try await gateway.channel.call(
+            GatewayV1.Accounts.topUp, OrderV1.TopUpRequest(amountMicros: 1),
+            harness.options("a-key-for-a-top-up"))
+        #expect(response.message.recovered)
+        let resumed = harness.world.script.withLock { $0.requests["resume"] } as? MeteringV1.ResumeAccountRequest
+        #expect(resumed?.at == ManualClock.defaultStart.milliseconds)
+    }
+
+    @Test("Two writes that clear debts of one account do not shut each other out")
+    func sideBySide() async throws {
+        let (harness, first) = try await harness()
+        first.service.stop()
+        let gateway = try await harness.boot(dyingAt: "adjust.post.replied")
+        let left = await #expect(throws: RPCError.self) {
+            try await gateway.channel.call(
+                GatewayV1.Accounts.adjust, OrderV1.AdjustRequest(amountMicros: -1), harness.options())
+        }
+        #expect(left?.reason == "saga.left")
+        _ = try await gateway.channel.call(
+            GatewayV1.Accounts.topUp, OrderV1.TopUpRequest(amountMicros: 1), harness.options("a-key-for-a-top-up"))
+        #expect(try await harness.world.effects()["post"] == 2)
+    }
+
+    @Test("An overdue account buys no value-added resource")
+    func backup() async throws {
+        let (harness, gateway) = try await harness()
+        let request = MeteringV1.SetBackupRequest(region: "cn-hangzhou", gib: 1)
+        _ = try await gateway.channel.call(GatewayV1.Resources.setBackup, request, harness.options())
+        harness.world.script.withLock { $0.isOverdue = true }
+        let error = await #expect(throws: RPCError.self) {
+            try await gateway.channel.call(
+                GatewayV1.Resources.setBackup, request, harness.options("a-key-for-another-one"))
+        }
+        #expect(error?.reason == "account.overdue")
+        #expect(try await harness.world.effects()["backup"] == 1)
+    }
+
     @Test("An order names its term")
     func monthsMissing() async throws {
         let (harness, gateway) = try await harness()

@@ -44,6 +44,24 @@ import Testing
             ])
     }
 
+    @Test("Any two kinds of work that are due at one instant are done in the order of domain 10")
+    func pairs() async throws {
+        let works = Array(zip(DueStop.Work.allCases, World.works))
+        for (index, first) in works.enumerated() {
+            for second in works.dropFirst(index + 1) {
+                let harness = try Harness()
+                let hour = Self.after(hours: 1)
+                harness.world.script.withLock { $0.due = [(hour, second.0), (hour, first.0)] }
+                let gateway = try await harness.boot()
+                _ = try await advance(gateway, harness, to: hour)
+                #expect(
+                    harness.world.script.withLock { $0.done }
+                        == [first.1, second.1].map { "\($0) \(hour.milliseconds)" })
+                gateway.service.stop()
+            }
+        }
+    }
+
     @Test("It asks what is due once an hour, and again after each stop, and does what calls made due meanwhile")
     func asksOnceAnHour() async throws {
         let harness = try Harness()
@@ -81,7 +99,7 @@ import Testing
             GatewayV1.Accounts.topUp, OrderV1.TopUpRequest(amountMicros: 1), harness.options())
         #expect(response.effectiveAt == Self.after(hours: 1))
         let hour = Self.after(hours: 1).milliseconds
-        #expect(harness.world.script.withLock { $0.done } == ["terms \(hour)", "cut \(hour)", "orders \(hour)"])
+        #expect(harness.world.script.withLock { $0.done } == World.works.map { "\($0) \(hour)" })
         let reply = try await advance(second, harness, to: Self.after(hours: 2))
         #expect(reply.now == Self.after(hours: 2).milliseconds)
     }
@@ -168,13 +186,30 @@ import Testing
             method: GatewayV1.Accounts.topUp.descriptor, caller: .local, account: "acct-1", key: nil, effectiveAt: nil,
             epoch: 0, traceID: 0, deadline: .after(milliseconds: 1000))
         try await clock.cutBefore(call, at: start)
-        try await clock.pass()
+        try await clock.pass(NoSagas())
         try await clock.cutBefore(call, at: start)
         #expect(
             harness.world.script.withLock { $0.done } == [
                 "cut of acct-1 \(start.milliseconds)", "cut \(hours[2].milliseconds)",
                 "terms \(hours[1].milliseconds)", "cut \(hours[1].milliseconds)", "cut \(hours[0].milliseconds)",
             ])
+    }
+
+    @Test("A new process releases nothing for ten minutes, and then what was due meanwhile")
+    func releases() async throws {
+        let harness = try Harness()
+        let start = ManualClock.defaultStart
+        harness.world.script.withLock { $0.due = [(start, .release), (start, .cut)] }
+        let clock = RealClock(
+            database: harness.database, due: ServiceDueWork(harness.world.services), time: harness.time)
+        try await clock.pass(NoSagas())
+        await harness.time.pause(milliseconds: 9_999)
+        try await clock.pass(NoSagas())
+        #expect(harness.world.script.withLock { $0.done } == ["cut \(start.milliseconds)"])
+        for _ in 0..<60 { await harness.time.pause(milliseconds: 10_000) }
+        try await clock.pass(NoSagas())
+        let late = start.adding(milliseconds: 609_999).milliseconds
+        #expect(harness.world.script.withLock { $0.done } == ["cut \(start.milliseconds)", "releases \(late)"])
     }
 
     @Test("Nobody moves it or names instants to it")

@@ -52,17 +52,46 @@ struct SagaCase: Sendable, CustomTestStringConvertible {
                 }
             }),
         SagaCase(
+            "pay-renewal", ["lock", "pay", "extend"], pivot: "pay", GatewayV1.Orders.payOrder,
+            GatewayV1.PayOrderRequest(orderID: "ord-renewal", paymentMethod: .balance), prepare: orders),
+        SagaCase(
             "release", ["release", "cancel-unpaid"], pivot: "release", GatewayV1.Groups.releaseGroup,
             GatewayV1.ReleaseGroupRequest(groupID: "ag-1")),
         SagaCase(
             "unsubscribe", ["lock", "open-refund", "pay-refund", "end", "close-refund"], pivot: "pay-refund",
             GatewayV1.Groups.unsubscribe, GatewayV1.UnsubscribeRequest(groupID: "ag-1", token: "token")),
+        SagaCase(
+            "unsubscribe", ["lock", "open-refund", "pay-refund", "end", "close-refund", "resume"], pivot: "pay-refund",
+            GatewayV1.Groups.unsubscribe, GatewayV1.UnsubscribeRequest(groupID: "ag-1", token: "token"),
+            prepare: recovering),
+        SagaCase(
+            "cancel-renewal", ["lock", "open-refund", "pay-refund", "drop-renewal", "close-refund", "resume"],
+            pivot: "pay-refund", GatewayV1.Groups.cancelRenewal,
+            GatewayV1.CancelRenewalRequest(groupID: "ag-1", token: "token"), prepare: recovering),
+        SagaCase(
+            "top-up", ["post"], pivot: "post", GatewayV1.Accounts.topUp, OrderV1.TopUpRequest(amountMicros: 1)),
+        SagaCase(
+            "top-up", ["post", "resume"], pivot: "post", GatewayV1.Accounts.topUp,
+            OrderV1.TopUpRequest(amountMicros: 1), prepare: recovering),
+        SagaCase(
+            "confirm-top-up", ["post", "resume"], pivot: "post", GatewayV1.Payments.confirmPayment,
+            OrderV1.ConfirmPaymentRequest(reference: "top-up-1"), prepare: recovering),
+        SagaCase(
+            "grant-coupon", ["post", "resume"], pivot: "post", GatewayV1.Accounts.grantCoupon,
+            OrderV1.GrantCouponRequest(amountMicros: 1), prepare: recovering),
+        SagaCase(
+            "adjust", ["post", "resume"], pivot: "post", GatewayV1.Accounts.adjust,
+            OrderV1.AdjustRequest(amountMicros: -1), prepare: recovering),
     ]
+
+    @Sendable static func recovering(_ world: World) { world.script.withLock { $0.recovers = true } }
 
     @Sendable static func orders(_ world: World) {
         world.script.withLock { script in
             script.orders["ord-switch"] = OrderV1.Order(
                 orderID: "ord-switch", kind: .switch, status: .unpaid, groupID: "ag-1", months: 3)
+            script.orders["ord-renewal"] = OrderV1.Order(
+                orderID: "ord-renewal", kind: .renewal, status: .unpaid, groupID: "ag-1", months: 1)
             script.orders["ord-new"] = OrderV1.Order(
                 orderID: "ord-new", kind: .new, status: .unpaid, groupID: "ag-new", instances: 1, months: 1)
         }

@@ -27,6 +27,17 @@ final class World: Sendable {
         var groups: [String: MeteringV1.InstanceGroup] = [:]
         var orders: [String: OrderV1.Order] = [:]
         var isOverdue = false
+        /// Whether whatever clears a debt ends the account's being overdue.
+        var recovers = false
+        /// What metering lists as due, until it is done.
+        var dueGroups: [MeteringV1.DueKind: [MeteringV1.DueGroup]] = [:]
+        /// Whom a month close recovers.
+        var recoveredAccounts: [String] = []
+        /// Attempts of auto-renewal that were noted as failed.
+        var noted: [String] = []
+        var lines: [String: OrderV1.LineDetails] = [:]
+        /// Requests that a test looks at, by method.
+        var requests: [String: any WireMessage] = [:]
         var due: [(Timestamp, DueStop.Work)] = []
         /// After which instants metering was asked what is due.
         var askedAfter: [Int64] = []
@@ -73,7 +84,9 @@ final class World: Sendable {
     var services: Services {
         var router = Router()
         registerSteps(in: &router)
+        registerSettling(in: &router)
         registerReads(in: &router)
+        registerBills(in: &router)
         registerDueWork(in: &router)
         let channel = RouterChannel(router: router)
         return Services(pricing: channel, metering: channel, order: channel, refund: channel)
@@ -81,7 +94,11 @@ final class World: Sendable {
 
     // MARK: - Steps
 
-    private static let pivots: Set<String> = ["pay", "report-created", "release", "pay-refund"]
+    private static let pivots: Set<String> = [
+        "pay", "report-created", "release", "pay-refund", "post", "auto-renew", "resume",
+    ]
+    /// What each kind of due work is called in `Script.done`, in the order of `DueStop.Work`.
+    static let works = ["terms", "cut", "months", "releases", "renewals", "orders", "notices"]
 
     private func step<Request: WireMessage, Reply: WireMessage>(
         _ step: CommonV1.SagaStep?, _ request: Request, _ call: CallContext, _ reply: Reply
@@ -143,7 +160,27 @@ final class World: Sendable {
             return try await self.step(request.step, request, call, MeteringV1.GroupReply(group: group))
         }
         router.handle(MeteringV1.GroupSteps.releaseGroup) { request, call in
-            try await self.step(request.step, request, call, MeteringV1.GroupReply(group: self.group(request.groupID)))
+            let reply = try await self.step(
+                request.step, request, call, MeteringV1.GroupReply(group: self.group(request.groupID)))
+            if request.step?.undo == false { self.finish(request.groupID) }
+            return reply
+        }
+        router.handle(MeteringV1.GroupSteps.extendGroup) { request, call in
+            self.script.withLock { $0.requests["extend"] = request }
+            var group = self.group(request.groupID)
+            group.paidThrough = request.term?.end ?? 0
+            let reply = try await self.step(request.step, request, call, MeteringV1.GroupReply(group: group))
+            self.finish(request.groupID)
+            return reply
+        }
+        router.handle(MeteringV1.GroupSteps.dropRenewal) { request, call in
+            self.script.withLock { $0.requests["drop-renewal"] = request }
+            return try await self.step(
+                request.step, request, call, MeteringV1.GroupReply(group: self.group(request.groupID)))
+        }
+        router.handle(MeteringV1.GroupSteps.resumeAccount) { request, call in
+            self.script.withLock { $0.requests["resume"] = request }
+            return try await self.step(request.step, request, call, MeteringV1.ResumeAccountReply())
         }
         router.handle(MeteringV1.Groups.createGroup) { request, call in
             let group = MeteringV1.InstanceGroup(
@@ -160,7 +197,19 @@ final class World: Sendable {
         router.handle(MeteringV1.Groups.reportCreated) { request, call in
             try await self.step(request.step, request, call, MeteringV1.GroupReply(group: self.group(request.groupID)))
         }
+        router.handle(OrderV1.OrderSteps.claimOverdue) { request, call in
+            try await self.step(request.step, request, call, OrderV1.AccountReply())
+        }
+        router.handle(OrderV1.OrderSteps.autoRenew) { request, call in
+            self.script.withLock { $0.requests["auto-renew"] = request }
+            let at = try call.instant().milliseconds
+            let order = OrderV1.Order(
+                orderID: "ord-auto", kind: .renewal, status: .paid, groupID: request.groupID,
+                months: request.quote?.months ?? 0, paidAt: at, termStart: at, termEnd: at + 1000, automatic: true)
+            return try await self.step(request.step, request, call, OrderV1.OrderReply(order: order))
+        }
         router.handle(OrderV1.OrderSteps.payOrder) { request, call in
+            self.script.withLock { $0.requests["pay"] = request }
             var order = self.script.withLock { $0.orders[request.orderID] } ?? OrderV1.Order()
             let paidAt = try call.instant().milliseconds
             (order.status, order.paidAt, order.termStart, order.termEnd) = (.paid, paidAt, paidAt, paidAt + 1000)
@@ -188,16 +237,60 @@ final class World: Sendable {
         router.handle(RefundV1.RefundSteps.openRefund) { request, call in
             let refund = RefundV1.Refund(
                 refundID: request.refundID, groupID: request.group?.groupID ?? "", status: .open,
-                at: try call.instant().milliseconds)
+                at: try call.instant().milliseconds, orders: [RefundV1.RefundedOrder(orderID: "ord-last")],
+                renewalOnly: request.renewalOnly)
             return try await self.step(request.step, request, call, RefundV1.RefundReply(refund: refund))
         }
         router.handle(RefundV1.RefundSteps.payRefund) { request, call in
             let refund = RefundV1.Refund(refundID: request.refundID, status: .posted)
-            return try await self.step(request.step, request, call, RefundV1.RefundReply(refund: refund))
+            let reply = RefundV1.RefundReply(refund: refund, recovered: self.recovers)
+            return try await self.step(request.step, request, call, reply)
         }
         router.handle(RefundV1.RefundSteps.closeRefund) { request, call in
             let refund = RefundV1.Refund(refundID: request.refundID, status: .closed)
             return try await self.step(request.step, request, call, RefundV1.RefundReply(refund: refund))
+        }
+    }
+
+    // MARK: - Whatever clears a debt
+
+    private var recovers: Bool { script.withLock { $0.recovers } }
+
+    /// The group is not due any more.
+    func finish(_ group: String) {
+        script.withLock { script in
+            for kind in script.dueGroups.keys { script.dueGroups[kind]?.removeAll { $0.group?.groupID == group } }
+        }
+    }
+
+    private func registerSettling(in router: inout Router) {
+        router.handle(OrderV1.Accounts.topUp) { request, call in
+            guard request.step == nil else {
+                return try await self.step(
+                    request.step, request, call, OrderV1.TopUpReply(recovered: self.recovers))
+            }
+            return try await self.database.write(once: call, request) { transaction in
+                try Self.count("announced", 1, in: transaction)
+                return Response(OrderV1.TopUpReply(), effectiveAt: call.effectiveAt)
+            }
+        }
+        router.handle(OrderV1.Payments.confirmPayment) { request, call in
+            let payment = OrderV1.Payment(
+                paymentID: "pay-1", reference: request.reference, orderID: request.reference, status: .confirmed)
+            guard request.step == nil else {
+                return try await self.step(
+                    request.step, request, call, OrderV1.PaymentReply(payment: payment, recovered: self.recovers))
+            }
+            return try await self.database.write(once: call, request) { transaction in
+                try Self.count("confirmed", 1, in: transaction)
+                return Response(OrderV1.PaymentReply(payment: payment))
+            }
+        }
+        router.handle(OrderV1.Coupons.grantCoupon) { request, call in
+            try await self.step(request.step, request, call, OrderV1.GrantCouponReply(recovered: self.recovers))
+        }
+        router.handle(OrderV1.Accounts.adjust) { request, call in
+            try await self.step(request.step, request, call, OrderV1.AdjustReply(recovered: self.recovers))
         }
     }
 
@@ -217,30 +310,16 @@ final class World: Sendable {
                     account: OrderV1.Account(
                         accountID: call.account, outstandingMicros: isOverdue ? 1 : 0, overdue: isOverdue)))
         }
-        router.handle(OrderV1.Accounts.topUp) { request, call in
-            try await self.database.write(once: call, request) { transaction in
-                try Self.count("top-up", 1, in: transaction)
-                return Response(OrderV1.TopUpReply(), effectiveAt: call.effectiveAt)
-            }
-        }
         router.handle(OrderV1.Payments.listPayments) { request, call in
+            let isTopUp = request.reference.hasPrefix("top-up")
             let payment = OrderV1.Payment(
-                paymentID: "pay-1", accountID: call.account, reference: request.reference, orderID: request.reference,
-                status: .pending)
+                paymentID: "pay-1", accountID: call.account, reference: request.reference,
+                orderID: isTopUp ? "" : request.reference, status: .pending)
             return Response(OrderV1.ListPaymentsReply(payments: [payment]))
         }
-        router.handle(OrderV1.Payments.confirmPayment) { request, call in
-            try await self.database.write(once: call, request) { transaction in
-                try Self.count("confirmed", 1, in: transaction)
-                return Response(
-                    OrderV1.PaymentReply(
-                        payment: OrderV1.Payment(
-                            paymentID: "pay-1", reference: request.reference, orderID: request.reference,
-                            status: .confirmed)))
-            }
-        }
         router.handle(OrderV1.Orders.placeOrder) { request, call in
-            try await self.database.write(once: call, request) { transaction in
+            self.script.withLock { $0.requests["place"] = request }
+            return try await self.database.write(once: call, request) { transaction in
                 try Self.count("placed", 1, in: transaction)
                 return Response(
                     OrderV1.OrderReply(
@@ -255,6 +334,16 @@ final class World: Sendable {
                     specification: request.specification, region: request.region, instances: request.instances,
                     months: request.months, termStart: request.at))
         }
+        router.handle(MeteringV1.Resources.setBackup) { request, call in
+            try await self.database.write(once: call, request) { transaction in
+                try Self.count("backup", 1, in: transaction)
+                return Response(MeteringV1.ResourcesReply(), effectiveAt: call.effectiveAt)
+            }
+        }
+        router.handle(OrderV1.Payments.registerPayment) { request, call in
+            self.script.withLock { $0.requests["register"] = request }
+            return try await self.database.write(once: call, request) { _ in Response(OrderV1.PaymentReply()) }
+        }
         router.handle(MeteringV1.Groups.getGroup) { request, _ in
             Response(MeteringV1.GroupReply(group: self.group(request.groupID)))
         }
@@ -266,10 +355,16 @@ final class World: Sendable {
             return Response(
                 MeteringV1.NextDueReply(
                     cutAt: self.next(.cut, after: request.after),
-                    expiryAt: self.next(.expireTerms, after: request.after)))
+                    expiryAt: self.next(.expireTerms, after: request.after),
+                    releaseAt: self.next(.release, after: request.after),
+                    autoRenewalAt: self.next(.autoRenew, after: request.after)))
         }
         router.handle(OrderV1.Orders.nextDue) { request, _ in
-            Response(OrderV1.NextDueReply(orderDeadlineAt: self.next(.expireOrders, after: request.after)))
+            Response(
+                OrderV1.NextDueReply(
+                    orderDeadlineAt: self.next(.expireOrders, after: request.after),
+                    monthCloseAt: self.next(.closeMonths, after: request.after),
+                    noticeAt: self.next(.recordNotices, after: request.after)))
         }
         router.handle(MeteringV1.Cuts.expireTerms) { request, _ in
             try self.perform("terms", request.through)
@@ -282,6 +377,25 @@ final class World: Sendable {
         router.handle(OrderV1.Orders.expireOrders) { request, _ in
             try self.perform("orders", request.through)
             return Response(OrderV1.ExpireOrdersReply())
+        }
+        router.handle(OrderV1.Orders.closeMonths) { request, _ in
+            try self.perform("months", request.through)
+            return Response(
+                OrderV1.CloseMonthsReply(recoveredAccounts: self.script.withLock { $0.recoveredAccounts }))
+        }
+        router.handle(OrderV1.Orders.recordNotices) { request, _ in
+            try self.perform("notices", request.through)
+            return Response(OrderV1.RecordNoticesReply())
+        }
+        router.handle(MeteringV1.Cuts.listDue) { request, _ in
+            let due = self.script.withLock { $0.dueGroups[request.kind] ?? [] }
+            try self.perform(request.kind == .release ? "releases" : "renewals", request.through)
+            return Response(MeteringV1.ListDueReply(groups: Array(due.prefix(Int(request.limit)))))
+        }
+        router.handle(MeteringV1.Cuts.noteRenewalAttempt) { request, _ in
+            self.script.withLock { $0.noted.append("\(request.groupID) \(request.attemptAt)") }
+            self.finish(request.groupID)
+            return Response(MeteringV1.GroupReply())
         }
     }
 
@@ -347,6 +461,12 @@ final class VirtualTime: TimeSource {
         elapsed.withLock { $0 += milliseconds }
         await Task.yield()
     }
+}
+
+/// For due work that needs no sagas.
+struct NoSagas: DueSagas {
+    func run(_ saga: DueSaga) async throws -> DueSagaOutcome { throw Died() }
+    func waitForRecovered() async {}
 }
 
 /// What a process does that dies: nothing any more.

@@ -96,7 +96,11 @@ package final class ManualClock: BusinessClock {
             state.sagas = sagas
             return state.isMoving
         }
-        if mustMove { Task(executorPreference: executor) { await self.move() } }
+        guard mustMove else { return }
+        Task(executorPreference: executor) {
+            await sagas.waitForRecovered()
+            await self.move()
+        }
     }
 
     package func stop() {

@@ -75,7 +75,12 @@ package final class RealClock: BusinessClock {
         if let stored, stored.mode != .real { throw ClockError.otherMode(stored: stored.mode, asked: .real) }
     }
 
-    package func begin(_ sagas: any DueSagas) { Task { await self.run(sagas) } }
+    package func begin(_ sagas: any DueSagas) {
+        Task {
+            await sagas.waitForRecovered()
+            await self.run(sagas)
+        }
+    }
 
     package func stop() { state.withLock { $0.isStopped = true } }
 

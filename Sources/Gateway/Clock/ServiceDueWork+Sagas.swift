@@ -5,9 +5,6 @@ import RPC
 // What is due that touches two services: each piece is a saga, whose key names the work, so that a repeat of the stop
 // joins it.
 extension ServiceDueWork {
-    /// What one page of due groups has at most.
-    private static let pageLimit: UInt32 = 200
-
     /// Closes the months that are over, and resumes the accounts that their credit recovered. A repeat at the same
     /// instant names the same accounts again, so none is forgotten by a crash in between.
     func closeMonths(at stop: DueStop, _ sagas: any DueSagas) async throws {
@@ -102,7 +99,7 @@ extension ServiceDueWork {
         var seen: Set<MeteringV1.DueGroup> = []
         while true {
             let request = MeteringV1.ListDueRequest(
-                kind: kind, through: stop.at.milliseconds, limit: Self.pageLimit)
+                kind: kind, through: stop.at.milliseconds, limit: pageLimit)
             let page = try await services.metering.call(MeteringV1.Cuts.listDue, request, options(stop)).message.groups
             let new = page.filter { seen.insert($0).inserted }
             guard !new.isEmpty else { return }

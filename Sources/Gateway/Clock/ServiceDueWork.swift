@@ -9,8 +9,13 @@ package struct ServiceDueWork: DueWork {
     static let askMilliseconds: Int64 = 10_000
 
     let services: Services
+    /// What one page of due groups has at most.
+    let pageLimit: UInt32
 
-    package init(_ services: Services) { self.services = services }
+    package init(_ services: Services, pageLimit: UInt32 = 200) {
+        self.services = services
+        self.pageLimit = pageLimit
+    }
 
     package func due(after instant: Timestamp) async throws -> DueInstants {
         let options = CallOptions(effectiveAt: instant, deadline: .after(milliseconds: Self.askMilliseconds))

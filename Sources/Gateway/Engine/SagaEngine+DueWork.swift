@@ -8,6 +8,10 @@ package protocol DueSagas: Sendable {
     /// Starts a saga, or joins the one that the same work started before, and waits until it ends or is parked.
     /// - Throws: what a repeat may get past: the saga was given up, or left by this process.
     func run(_ saga: DueSaga) async throws -> DueSagaOutcome
+
+    /// Waits until what a predecessor left has ended or is parked. Due work comes after it: it may be the rest of an
+    /// earlier stop, whose owner does not tell of it any more.
+    func waitForRecovered() async
 }
 
 /// A saga that the clock starts.
@@ -60,6 +64,10 @@ extension SagaEngine: DueSagas {
         // It ended before, or in between.
         return try await outcome(
             of: surroundings.database.read { try $0.saga(id: record.sagaID, account: record.account) } ?? record)
+    }
+
+    func waitForRecovered() async {
+        for saga in recovered { _ = await saga.endingUnlessParked() }
     }
 
     private func outcome(of record: SagaRecord) throws -> DueSagaOutcome {

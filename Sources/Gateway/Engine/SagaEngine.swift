@@ -32,6 +32,7 @@ final class SagaEngine: Sendable {
 
     let surroundings: Surroundings
     private let live = Mutex<[String: LiveSaga]>([:])
+    private let recoveredSagas = Mutex<[LiveSaga]>([])
     private let isStopping = Atomic<Bool>(false)
 
     init(_ surroundings: Surroundings) { self.surroundings = surroundings }
@@ -151,7 +152,12 @@ final class SagaEngine: Sendable {
             return try transaction.unfinishedSagas().map { ($0, try transaction.events(of: $0)) }
         }
         for (record, events) in found { await resume(record, events) }
+        let taken = found.compactMap { saga($0.0.sagaID) }
+        recoveredSagas.withLock { $0 = taken }
     }
+
+    /// The sagas that this process took up from the one before it.
+    var recovered: [LiveSaga] { recoveredSagas.withLock { $0 } }
 
     /// Ends the pause of a parked saga; one that this process does not work on is taken up.
     /// - Throws: `GatewayError.sagaNotFound`, `.sagaFinished`.

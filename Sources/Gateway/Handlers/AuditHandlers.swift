@@ -51,16 +51,13 @@ struct AuditHandlers: Sendable {
         var entitlements = CommonV1.AuditFinding(
             invariant: "S3", title: "Every paid subscription order is exactly one term, and every term is paid for")
         for account in Set(accounts).union(byAccount.keys).sorted() {
-            var comparison = CoverageComparison(
-                segments: (byAccount[account] ?? []).map(CoveredSpan.init), billed: try await slice.billed(account))
+            var comparison = try await slice.compare(account, byAccount[account] ?? [])
             for _ in 0..<Self.readings where !comparison.agrees {
                 if try await database.read({ try $0.hasUnfinishedSaga(account: account) }) {
                     comparison = CoverageComparison(segments: [], billed: [])
                     break
                 }
-                comparison = CoverageComparison(
-                    segments: try await slice.segments(of: account).map(CoveredSpan.init),
-                    billed: try await slice.billed(account))
+                comparison = try await slice.compare(account, try await slice.segments(of: account))
             }
             usage.checked += Int64(comparison.payAsYouGoChecked)
             terms.checked += Int64(comparison.subscriptionsChecked)
@@ -215,8 +212,23 @@ struct AuditSlice: Sendable {
         ).group ?? MeteringV1.InstanceGroup()
     }
 
+    /// The timelines of an account against all that was billed to it.
+    func compare(_ account: String, _ segments: [MeteringV1.BilledSegment]) async throws -> CoverageComparison {
+        let (segments, billed) = (segments.map(CoveredSpan.init), try await billed(account))
+        let comparison = CoverageComparison(segments: segments, billed: billed)
+        var givenBack: Set<String> = []
+        for id in comparison.unappliedOrders {
+            let order = try await forwarding.ask(
+                .order, OrderV1.Orders.getOrder, OrderV1.GetOrderRequest(orderID: id), asAccount(account), at: instant
+            ).order
+            if let order, order.refundedMicros > 0 || order.refundedAt > 0 { givenBack.insert(id) }
+        }
+        guard !givenBack.isEmpty else { return comparison }
+        return CoverageComparison(segments: segments, billed: billed, givenBack: givenBack)
+    }
+
     /// What was billed to an account: its slices and paid terms.
-    func billed(_ account: String) async throws -> [CoveredSpan] {
+    private func billed(_ account: String) async throws -> [CoveredSpan] {
         var spans: [CoveredSpan] = []
         var request = OrderV1.AuditCoverageRequest(accountID: account)
         while true {

@@ -28,6 +28,8 @@ package struct CoverageComparison: Hashable, Sendable {
     package private(set) var subscriptionBreaches: [String] = []
     /// Orders that are paid and are not exactly one term, and terms that nobody paid for.
     package private(set) var entitlementBreaches: [String] = []
+    /// The orders among them that are paid and were never a term.
+    package private(set) var unappliedOrders: [String] = []
 
     package var agrees: Bool {
         payAsYouGoBreaches.isEmpty && subscriptionBreaches.isEmpty && entitlementBreaches.isEmpty
@@ -36,17 +38,21 @@ package struct CoverageComparison: Hashable, Sendable {
     /// - Parameters:
     ///   - segments: the timelines of some groups; a subscription ends with its term or with the group.
     ///   - billed: all that was billed for the same groups; a subscription is its whole paid term.
-    package init(segments: [CoveredSpan], billed: [CoveredSpan]) {
+    ///   - givenBack: orders whose money was given back, so that they need not be a term: the creation failed, or the
+    ///     renewal was cancelled while it was pending.
+    package init(segments: [CoveredSpan], billed: [CoveredSpan], givenBack: Set<String> = []) {
         let billedByGroup = Dictionary(grouping: billed, by: \.group)
         let segmentsByGroup = Dictionary(grouping: segments, by: \.group)
         for group in Set(billedByGroup.keys).union(segmentsByGroup.keys).sorted() {
-            compare(group, segmentsByGroup[group] ?? [], billedByGroup[group] ?? [])
+            compare(group, segmentsByGroup[group] ?? [], billedByGroup[group] ?? [], givenBack)
         }
     }
 
-    private mutating func compare(_ group: String, _ segments: [CoveredSpan], _ billed: [CoveredSpan]) {
+    private mutating func compare(
+        _ group: String, _ segments: [CoveredSpan], _ billed: [CoveredSpan], _ givenBack: Set<String>
+    ) {
         compareUsage(group, CoverageComparison.usage(segments), CoverageComparison.usage(billed))
-        compareTerms(group, segments, billed)
+        compareTerms(group, segments, billed, givenBack)
         let ordered = segments.map(\.period).filter { !$0.isEmpty }.sorted { $0.start < $1.start }
         for (earlier, later) in zip(ordered, ordered.dropFirst()) where later.start < earlier.end {
             subscriptionBreaches.append("\(group): its timeline has \(earlier) and \(later), which overlap")
@@ -59,7 +65,9 @@ package struct CoverageComparison: Hashable, Sendable {
         payAsYouGoBreaches.append("\(group): used \(segments), billed \(billed)")
     }
 
-    private mutating func compareTerms(_ group: String, _ segments: [CoveredSpan], _ billed: [CoveredSpan]) {
+    private mutating func compareTerms(
+        _ group: String, _ segments: [CoveredSpan], _ billed: [CoveredSpan], _ givenBack: Set<String>
+    ) {
         var terms: [String: [Period]] = [:]
         for span in billed {
             switch span.method {
@@ -82,7 +90,8 @@ package struct CoverageComparison: Hashable, Sendable {
                 }
             }
         }
-        for order in terms.keys.sorted() {
+        for order in terms.keys.sorted() where !givenBack.contains(order) {
+            unappliedOrders.append(order)
             entitlementBreaches.append("\(group): \(order) is paid for \(terms[order] ?? []) but never applied")
         }
     }
