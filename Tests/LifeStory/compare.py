@@ -192,7 +192,7 @@ def check_other_lines(life):
         item_kinds=[KIND["order"], KIND["refund"], KIND["adjustment"]], period=order.STATISTICAL_PERIOD_DETAILS,
         without_total=True), "lines")  # fmt: skip
     modelled = Counter(
-        (KIND[line.kind], line.order.id if line.order else "", line.coupon if line.kind == "order" else 0, line.payable, line.paid)
+        (KIND[line.kind], line.order.id if line.order else "", line.coupon, line.payable, line.paid)
         for line in life.model.lines if line.kind in ("order", "refund", "adjustment"))  # fmt: skip
     compared(life, "lines of orders, refunds and adjustments", modelled, Counter(
         (line.item_kind, line.order_id, line.coupon_micros, line.payable_micros, line.paid_micros)

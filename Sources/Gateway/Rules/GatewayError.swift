@@ -61,7 +61,13 @@ package enum GatewayError: BillingError, Hashable {
         case .orderNotUnpaid: "order.not_unpaid"
         case .orderKindNotPayable: "order.kind"
         case .durationMissing: "price.unknown_duration"
-        case .groupNotActive, .groupNotRenewable: "group.not_active"
+        // As the metering service names the states that something can be done about.
+        case .groupNotActive(_, let status), .groupNotRenewable(_, let status):
+            switch status {
+            case "overdue": "group.overdue"
+            case "expired": "group.expired"
+            default: "group.not_active"
+            }
         case .groupNotPayAsYouGo: "group.not_pay_as_you_go"
         case .groupNotSubscription: "group.not_subscription"
         case .couponNamedAndDeclined: "payment.coupon_choice"

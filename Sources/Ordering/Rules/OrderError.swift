@@ -88,7 +88,7 @@ enum OrderError: BillingError, Hashable {
         case .usageChanged: "usage.changed"
         case .stepMissing: "saga.step_missing"
         case .adjustmentMalformed: "adjustment.malformed"
-        case .adjustmentTooLarge: "adjustment.exceeds_balance"
+        case .adjustmentTooLarge: "account.insufficient_balance"
         case .throughMalformed: "clock.out_of_range"
         case .nothingToPay: "payment.nothing_to_pay"
         case .balancePartMalformed: "payment.balance_part"
