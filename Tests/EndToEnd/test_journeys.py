@@ -71,7 +71,7 @@ class PayAsYouGo(ClusterCase):
             gateway.CreateGroupRequest(specification="acp.std.small", region="cn-hangzhou", instances=1),
             account=account)  # fmt: skip
         self.refused(
-            "group.not_active", self.api.Orders.PlaceSwitchOrder,
+            "group.overdue", self.api.Orders.PlaceSwitchOrder,
             gateway.PlaceSwitchOrderRequest(group_id=group.group_id, months=1), account=account)  # fmt: skip
         self.api.Accounts.TopUp(order.TopUpRequest(amount_micros=400_000), account=account)
         reply = self.api.Accounts.GetAccount(order.GetAccountRequest(), account=account).account

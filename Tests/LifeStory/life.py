@@ -241,7 +241,7 @@ class Life:
         return None, draw > 0.85
 
     def unpaid_order(self):
-        return self.pick(self.model.orders, lambda an_order: an_order.status == UNPAID)
+        return self.pick([known for known in self.model.orders if known.id], lambda an_order: an_order.status == UNPAID)
 
     def pay(self, an_order=None):
         an_order = an_order or self.unpaid_order()

@@ -887,7 +887,7 @@ class Account:
         if group.status == EXPIRED:
             reasons.append("refund.expired")
         if group.status in (CREATING, RELEASED):
-            reasons.append("refund.not_active")
+            reasons += ["refund.not_active", "group.not_active"]
         if group.status == OVERDUE:
             reasons += ["refund.not_active", "refund.overdue"]
         if any(order.group is group for order in self.unpaid_orders()):

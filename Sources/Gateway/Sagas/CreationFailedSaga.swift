@@ -3,7 +3,8 @@ import BillingCore
 import RPC
 
 extension SagaDefinition {
-    /// The phones of a paid group never came up: the group is gone and its order is refunded in full (domain 7.4).
+    /// The phones of a paid group never came up: the group is gone and its order is refunded in full (domain 7.4), which may end
+    /// its account's being overdue.
     ///
     /// Input: `metering.ReportCreatedRequest`, `order.RefundInFullRequest` without the refund's id.
     static let creationFailed = SagaDefinition(
@@ -11,6 +12,10 @@ extension SagaDefinition {
         steps: [
             Step("report-created", action: reportCreated, undo: reportCreated),
             Step("refund-in-full", action: refundInFull),
+            .resume { saga throws(RPCError) in
+                let posted = try saga.reply(of: "refund-in-full", as: OrderV1.RefundPostedReply.self)
+                return posted.recovered ? saga.instant(of: "refund-in-full") : nil
+            },
         ],
         reply: { saga throws(RPCError) in
             saga.answer(
