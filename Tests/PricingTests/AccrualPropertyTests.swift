@@ -42,7 +42,7 @@ import Testing
             var changes: [(from: Int64, nanos: Int64)] = []
             for number in 0..<Int64.random(in: 1...5, using: &random) {
                 let from = origin + number * 40_000_000 + .random(in: 0..<40_000_000, using: &random)
-                // Now and then a version leaves the price as it is.
+                // Now and then a version leaves the price as it is; it splits slices all the same.
                 let nanos = Bool.random(using: &random) ? changes.last?.nanos : nil
                 changes.append((from, nanos ?? .random(in: 0...500_000_000, using: &random)))
             }
@@ -66,6 +66,42 @@ import Testing
             #expect(rated.price.map { rated.prices[Int($0)].hourly.nanos } == expected.map(\.nanos))
             let versions = rated.start.map { instant in UInt32(changes.count { $0.from <= instant }) }
             #expect(rated.price.map { rated.prices[Int($0)].version } == versions)
+        }
+    }
+
+    @Test("However a life is cut, its slices add up to the same between any two price changes", arguments: seeds)
+    func telescopesAcrossChanges(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let origin: Int64 = 1_577_808_000_000
+        for _ in 0..<5 {
+            let changes = (0..<Int64.random(in: 2...6, using: &random)).map { number in
+                origin + number * 40_000_000 + .random(in: 0..<40_000_000, using: &random)
+            }
+            let prices = try PriceList(
+                changes.enumerated().map { index, from in
+                    try version(
+                        UInt32(index + 1), from: Timestamp(milliseconds: from),
+                        hourlyNanos: .random(in: 0...500_000_000, using: &random))
+                })
+            let anchor = changes[0] + .random(in: 0..<40_000_000, using: &random)
+            let end = anchor + .random(in: 100_000_000..<300_000_000, using: &random)
+            let resource = try prices.resource(
+                specification: "one", region: "here", instances: .random(in: 1...100, using: &random), anchor: anchor)
+            let cuts = Set((0..<20).map { _ in Int64.random(in: anchor + 1..<end, using: &random) })
+            let instants = ([anchor, end] + cuts).sorted()
+            let whole = try prices.rate(SliceColumns(resource: [0], start: [anchor], end: [end]), of: [resource])
+            let rated = try prices.rate(
+                SliceColumns(
+                    resource: [UInt32](repeating: 0, count: instants.count - 1), start: Array(instants.dropLast()),
+                    end: Array(instants.dropFirst())), of: [resource])
+            var sums: [UInt32: Int64] = [:]
+            for (price, micros) in zip(rated.price, rated.grossMicros) {
+                sums[rated.prices[Int(price)].version, default: 0] += micros
+            }
+            for (price, micros) in zip(whole.price, whole.grossMicros) {
+                #expect(sums[whole.prices[Int(price)].version] == micros)
+            }
+            #expect(rated.end.dropLast().elementsEqual(rated.start.dropFirst()))
         }
     }
 
@@ -100,13 +136,9 @@ private struct Rational {
     static func parts(
         _ changes: [(from: Int64, nanos: Int64)], instances: Int128, anchor: Int64, _ start: Int64, _ end: Int64
     ) -> [(start: Int64, end: Int64, nanos: Int64, micros: Int64)] {
-        var distinct = changes
-        for index in changes.indices.dropFirst().reversed() where changes[index].nanos == changes[index - 1].nanos {
-            distinct.remove(at: index)
-        }
-        let instants = ([start, end] + distinct.map(\.from).filter { start < $0 && $0 < end }).sorted()
+        let instants = ([start, end] + changes.map(\.from).filter { start < $0 && $0 < end }).sorted()
         return zip(instants, instants.dropFirst()).map { from, to in
-            let price = distinct.filter { $0.from <= from }.max { $0.from < $1.from } ?? distinct[0]
+            let price = changes.filter { $0.from <= from }.max { $0.from < $1.from } ?? changes[0]
             let base = max(anchor, price.from)
             func accrued(_ instant: Int64) -> Int64 {
                 let microsAnHour = Rational(Int128(price.nanos), 1_000_000_000) * Rational(1_000_000, 1)

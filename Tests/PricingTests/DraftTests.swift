@@ -20,8 +20,8 @@ import Testing
 
     private func call(_ method: MethodDescriptor, key: String? = nil) throws -> CallContext {
         CallContext(
-            method: method, caller: .local, account: "", key: key, effectiveAt: try at("2026-04-10 15:20"), epoch: 0,
-            traceID: 0, deadline: .after(milliseconds: 1000))
+            method: method, caller: .local, account: "", key: try key.map { try IdempotencyKey($0) },
+            effectiveAt: try at("2026-04-10 15:20"), epoch: 0, traceID: 0, deadline: .after(milliseconds: 1000))
     }
 
     /// The shipped version as version 2 from 2026-05-01, with texts replaced.
@@ -39,7 +39,7 @@ import Testing
         return text
     }
 
-    private func publish(_ document: String, key: String = "k1") async throws
+    private func publish(_ document: String, key: String = "publication-00000001") async throws
         -> Response<PricingV1.PublishPricesReply>
     {
         try await service.publishPrices(
@@ -59,7 +59,8 @@ import Testing
         let later = try service.listPrices(.init(at: at("2026-05-01 00:00").milliseconds), call(list))
         #expect(later.version == 2)
         #expect(later.scheduled.isEmpty)
-        #expect(try service.listPrices(.init(version: 2), call(list)).specifications[0].prices[0].hourlyNanos == 50_000_000)
+        #expect(
+            try service.listPrices(.init(version: 2), call(list)).specifications[0].prices[0].hourlyNanos == 50_000_000)
         #expect(throws: PricingError.unknownVersion(3, newest: 2)) {
             try service.listPrices(.init(version: 3), call(list))
         }
@@ -75,6 +76,27 @@ import Testing
         #expect(second.isReplay)
         #expect(second.message == first.message)
         #expect(service.prices.versions.count == 2)
+    }
+
+    @Test("A version may replace the last one at its own instant, and not come before it")
+    func replacement() async throws {
+        _ = try await publish(draft())
+        let third = try draft([("version: 2\n", "version: 3\n")])
+        let early = third.replacing("2026-05-01 00:00", with: "2026-04-30 23:59")
+        let error = await #expect(throws: DraftError.self) { try await publish(early, key: "publication-00000002") }
+        #expect(error?.reason == "price.cannot_follow")
+        #expect(try await publish(third, key: "publication-00000003").version == 3)
+        #expect(service.prices.versions.map(\.version) == [1, 2, 3])
+        #expect(try service.prices.inForce(at: at("2026-05-01 00:00")).version == 3)
+        let restarted = try await PricingService.start(database: database, catalog: catalog)
+        #expect(restarted.prices.versions == service.prices.versions)
+    }
+
+    @Test("Another document under a key that was used is refused")
+    func reusedKey() async throws {
+        _ = try await publish(draft())
+        let error = await #expect(throws: RPCError.self) { try await publish(draft([])) }
+        #expect(error?.reason == "call.key_reused")
     }
 
     @Test(
@@ -147,9 +169,9 @@ import Testing
         let lines = version.document.split(separator: "\n", omittingEmptySubsequences: false)
         let old = lines.prefix { $0 != "value_added_items:" }.filter { !$0.hasPrefix("unconditional_refund_days") }
             .joined(separator: "\n")
-        try await database.write { transaction in
-            try transaction.execute(
-                "INSERT INTO price_list (version, effective_at, document) VALUES (1, ?, ?)",
+        _ = try await database.write { transaction in
+            _ = try transaction.execute(
+                "INSERT INTO price_list (version, effective_at, document, form) VALUES (1, ?, ?, 1)",
                 .integer(version.effectiveFrom.milliseconds), .text(old))
         }
         let service = try await PricingService.start(database: database, catalog: catalog)

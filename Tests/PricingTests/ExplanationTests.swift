@@ -40,6 +40,52 @@ import Testing
         #expect(reply.steps[5] == "The slice of 0 h 45 min 30 s costs 0.182800 - 0.148144 = 0.034656 USD.")
     }
 
+    @Test("After a price change time is counted from there, and the steps say so")
+    func groupAfterChange() throws {
+        let prices = try PriceList([
+            version(1, from: at("2020-01-01"), hourlyNanos: 1_000_000_000),
+            version(2, from: at("2026-04-10 10:30"), hourlyNanos: 333_333_333),
+        ])
+        let anchor = try at("2026-04-10 09:00")
+        let slice = try Period(at("2026-04-10 11:00"), at("2026-04-10 12:00"))
+        let explained = try prices.explainGroup(
+            instances: 1, anchor: anchor, unit: .fourHours, slice: slice, version: 2,
+            price: UnitPrice(nanos: 333_333_333))
+        #expect(explained.steps[1] == "Time is counted from 2026-04-10 10:30:00, when price list 2 took effect.")
+        let resource = try prices.resource(
+            specification: "one", region: "here", instances: 1, anchor: anchor.milliseconds)
+        let rated = try prices.rate(
+            SliceColumns(resource: [0], start: [slice.start.milliseconds], end: [slice.end.milliseconds]),
+            of: [resource])
+        #expect(rated.grossMicros == [explained.amount.micros])
+        #expect(throws: PricingError.notYetSold(slice: 0, at: try at("2026-04-10 10:00"))) {
+            try prices.explainGroup(
+                instances: 1, anchor: anchor, unit: .fourHours,
+                slice: Period(at("2026-04-10 10:00"), at("2026-04-10 11:00")), version: 2, price: UnitPrice(nanos: 1))
+        }
+    }
+
+    @Test("An order with a term discount is shown with both roundings")
+    func discountedOrder() throws {
+        let prices = try PriceList([
+            version(
+                1, from: at("2020-01-01"), hourlyNanos: 1, monthly: "9.9057",
+                factors: [1_000_000, 1_000_000, 950_000, 900_000, 850_000])
+        ])
+        let explained = try prices.explainOrder(
+            specification: "one", region: "here", instances: 1, months: 12, version: 1)
+        // 118.8684 and 101.03814.
+        #expect(explained.amount.shortDescription == "118.87")
+        #expect(explained.discount.shortDescription == "17.83")
+        #expect(
+            explained.steps.last
+                == "With the discount for 12 months: 118.8684 x 0.85, rounded half up to the cent = 101.04 USD, "
+                + "17.83 USD less.")
+        #expect(
+            try prices.explainOrder(specification: "one", region: "here", instances: 1, months: 2, version: 1).steps
+                .last == "There is no discount for 2 months.")
+    }
+
     @Test("A clock hour of a value-added item is shown with the hours of its month")
     func item() throws {
         let reply = try explain(
@@ -61,7 +107,7 @@ import Testing
                     priceListVersion: 1)))
         #expect(reply.amountMicros == 99_060_000)
         #expect(reply.discountMicros == 0)
-        #expect(reply.steps[1] == "9.9057 x 10 phones x 1 months = 99.0570 USD.")
+        #expect(reply.steps[1] == "9.9057 x 10 phones x 1 month = 99.0570 USD.")
     }
 
     @Test("What was consumed is shown with its days, factor and rounding")

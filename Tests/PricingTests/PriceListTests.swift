@@ -49,12 +49,26 @@ import Testing
         #expect(try await publish([first], in: database).versions == [first])
     }
 
+    @Test("A version replaces one that takes effect at the same instant")
+    func replacement() async throws {
+        let third = try version(3, from: second.effectiveFrom, hourlyNanos: 3)
+        let database = try TestDatabase.make(migrations: PricingService.migrations)
+        let prices = try await publish([first, second, third], in: database)
+        #expect(try prices.inForce(at: second.effectiveFrom).version == 3)
+        #expect(try prices.inForce(at: at("2025-12-31 23:59:59.999")).version == 1)
+        let start = try at("2025-12-31 23:00").milliseconds
+        let rated = try prices.rate(
+            SliceColumns(resource: [0], start: [start], end: [start + 2 * .millisecondsPerHour]),
+            of: [prices.resource(specification: "one", region: "here", instances: 1, anchor: start)])
+        #expect(rated.price.map { rated.prices[Int($0)].version } == [1, 3])
+    }
+
     @Test("A version that cannot follow the one before is refused")
     func sequence() async throws {
-        let early = try version(2, from: at("2020-01-01"), hourlyNanos: 2)
+        let early = try version(2, from: at("2019-12-31 23:59:59.999"), hourlyNanos: 2)
         #expect(
-            throws: PriceListError.notLater(
-                2, effectiveFrom: first.effectiveFrom, earlier: 1, earlierFrom: first.effectiveFrom)
+            throws: PriceListError.tooEarly(
+                2, effectiveFrom: early.effectiveFrom, earlier: 1, earlierFrom: first.effectiveFrom)
         ) { try PriceList([first, early]) }
         #expect(throws: PriceListError.notAfter(1, earlier: 1)) { try PriceList([first, first]) }
         #expect(throws: PriceListError.empty) { try PriceList([]) }

@@ -6,14 +6,16 @@ extension PricingService {
     /// Recomputes an amount from its stored inputs, step by step.
     func explain(_ request: PricingV1.ExplainRequest, _ call: CallContext) throws -> Response<PricingV1.ExplainReply> {
         let explanation: Explanation
-        switch (request.slice, request.consumed, request.order) {
-        case (let slice?, nil, nil): explanation = try explain(slice)
-        case (nil, let consumed?, nil): explanation = try explain(consumed)
-        case (nil, nil, let order?):
+        if let slice = request.slice, request.consumed == nil, request.order == nil {
+            explanation = try explain(slice)
+        } else if let consumed = request.consumed, request.slice == nil, request.order == nil {
+            explanation = try explain(consumed)
+        } else if let order = request.order, request.slice == nil, request.consumed == nil {
             explanation = try prices.explainOrder(
                 specification: order.specification, region: order.region, instances: order.instances,
                 months: order.months, version: order.priceListVersion)
-        default: throw PricingError.nothingToExplain
+        } else {
+            throw PricingError.nothingToExplain
         }
         return Response(
             PricingV1.ExplainReply(
@@ -34,8 +36,6 @@ extension PricingService {
         }
         return try prices.explainGroup(
             instances: resource.instances, anchor: Timestamp(checked: resource.anchor, field: "anchor"),
-            since: prices.unchangedSince(
-                specification: resource.specification, region: resource.region, version: slice.priceListVersion),
             unit: slice.billingUnit == .second ? .second : .fourHours, slice: Period(start, end),
             version: slice.priceListVersion, price: price)
     }

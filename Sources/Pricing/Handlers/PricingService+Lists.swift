@@ -9,6 +9,7 @@ extension PricingService {
         _ request: PricingV1.ListPricesRequest, _ call: CallContext
     ) throws -> Response<PricingV1.ListPricesReply> {
         let instant = try call.instant(or: request.at)
+        let prices = prices
         let version =
             request.version == 0 ? try prices.inForce(at: instant) : try prices.version(request.version)
         return Response(

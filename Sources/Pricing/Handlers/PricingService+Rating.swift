@@ -5,6 +5,7 @@ import RPC
 extension PricingService {
     /// The amounts of many slices of use. A slice that crosses a price change comes back as several.
     func rate(_ request: PricingV1.RateRequest, _ call: CallContext) throws -> Response<PricingV1.RateReply> {
+        let prices = prices
         var resources: [MeteredResource] = []
         resources.reserveCapacity(request.resources.count)
         for resource in request.resources {
@@ -30,11 +31,13 @@ extension PricingService {
         _ request: PricingV1.ConsumedRequest, _ call: CallContext
     ) throws -> Response<PricingV1.ConsumedReply> {
         let instant = try Timestamp(checked: request.at, field: "at")
+        let prices = prices
         var reply = PricingV1.ConsumedReply(
             unconditionalRefundDays: try prices.inForce(at: instant).unconditionalRefundDays)
         for (index, term) in request.terms.enumerated() {
             do throws(PricingError) {
-                reply.terms.append(PricingV1.ConsumedTerm(try consumed(term, at: instant), of: term.orderID))
+                reply.terms.append(
+                    PricingV1.ConsumedTerm(try consumed(term, by: prices, at: instant), of: term.orderID))
             } catch {
                 throw PricingError.inItem("terms[\(index)]", error)
             }
@@ -42,7 +45,9 @@ extension PricingService {
         return Response(reply)
     }
 
-    private func consumed(_ term: PricingV1.PaidTerm, at instant: Timestamp) throws(PricingError) -> ConsumedTerm {
+    private func consumed(
+        _ term: PricingV1.PaidTerm, by prices: PriceList, at instant: Timestamp
+    ) throws(PricingError) -> ConsumedTerm {
         let version = try prices.version(term.priceListVersion)
         return try PaidTerm(
             listNanos: term.listNanos, start: Timestamp(checked: term.termStart, field: "term_start"),

@@ -9,11 +9,9 @@ struct Explanation: Hashable, Sendable {
 
 extension PriceList {
     /// A slice of a group: `A(end) - A(start)` (domain 2.5).
-    /// - Parameter since: since when the price has been the same.
     /// - Throws: `PricingError` for inputs that no slice can have.
     func explainGroup(
-        instances: UInt32, anchor: Timestamp, since: Timestamp, unit: BillingUnit, slice: Period,
-        version number: UInt32,
+        instances: UInt32, anchor: Timestamp, unit: BillingUnit, slice: Period, version number: UInt32,
         price: UnitPrice
     ) throws(PricingError) -> Explanation {
         try InstanceCount.check(instances)
@@ -21,7 +19,7 @@ extension PriceList {
         guard anchor <= slice.start else {
             throw .sliceBeforeAnchor(0, start: slice.start.milliseconds, anchor: anchor.milliseconds)
         }
-        let base = max(anchor, since)
+        let base = max(anchor, try version(number).effectiveFrom)
         guard base <= slice.start else { throw .notYetSold(slice: 0, at: slice.start) }
         let accrual = Accrual(hourly: price, instances: instances)
         let (before, after) = (slice.start - base, slice.end - base)
@@ -31,30 +29,19 @@ extension PriceList {
         let amount = later - earlier
         let begin =
             base == anchor
-            ? "Time is counted from \(BillingCalendar.format(anchor)), in units of \(unit.rawValue)."
-            : "Time is counted from \(BillingCalendar.format(base)), since when the price is \(price) USD."
+            ? "Time is counted from \(BillingCalendar.format(anchor)), in units of \(unit.words)."
+            : "Time is counted from \(BillingCalendar.format(base)), when price list \(number) took effect."
         return Explanation(
             amount: amount,
             steps: [
-                "Price list \(number): one phone costs \(price) USD an hour; \(instances) of them.", begin,
+                "Price list \(number): one phone costs \(price) USD an hour; the group has "
+                    + "\(count(instances, "phone")).",
+                begin,
                 "A, the cost since then, is \(price) x \(instances) x hours, floored to 0.000001 USD.",
                 "At the end of the slice, after \(span(after)): A = \(later).",
                 "At its start, after \(span(before)): A = \(earlier).",
                 "The slice of \(span(slice.milliseconds)) costs \(later) - \(earlier) = \(amount) USD.",
             ])
-    }
-
-    /// Since when a version's hourly price has been the same.
-    /// - Throws: `PricingError` for what is not sold, or was not yet in that version.
-    func unchangedSince(
-        specification: String, region: String, version number: UInt32
-    ) throws(PricingError) -> Timestamp {
-        let version = try version(number)
-        let steps = timelines.steps[try timeline(specification: specification, region: region)]
-        guard let step = steps.first(where: { $0.version == number }) else {
-            throw .notYetSold(slice: 0, at: version.effectiveFrom)
-        }
-        return Timestamp(milliseconds: step.unchangedSince)
     }
 
     /// A slice of a value-added item: its clock hour whole (domain 2.5).
@@ -98,15 +85,15 @@ extension PriceList {
         let list = UnitPrice(nanos: order.listNanos)
         var steps = [
             "Price list \(number): one phone costs \(monthly) USD a month.",
-            "\(monthly) x \(instances) phones x \(months) months = \(list) USD.",
+            "\(monthly) x \(count(instances, "phone")) x \(count(months, "month")) = \(list) USD.",
             "Rounded half up to the cent, once for the order: \(order.gross.shortDescription) USD.",
         ]
         if order.discount == .zero {
-            steps.append("There is no discount for \(months) months.")
+            steps.append("There is no discount for \(count(months, "month")).")
         } else {
             steps.append(
-                "With the discount for \(months) months: \(list) x \(factor(discount.factorMillionths)), rounded half "
-                    + "up to the cent = \(order.total.shortDescription) USD, "
+                "With the discount for \(count(months, "month")): \(list) x "
+                    + "\(factor(discount.factorMillionths)), rounded half up to the cent = \(order.total.shortDescription) USD, "
                     + "\(order.discount.shortDescription) USD less.")
         }
         return Explanation(amount: order.gross, discount: order.discount, steps: steps)
@@ -136,8 +123,10 @@ extension PriceList {
             steps: [
                 "The order's list price is \(list) USD, before discount and rounding.",
                 "Its term from \(BillingCalendar.format(term.period.start)) to "
-                    + "\(BillingCalendar.format(term.period.end)) has \(used.termDays) days of 24 hours, a part counted whole.",
-                "Used at \(BillingCalendar.format(instant)): \(used.usedDays) days, a part counted whole.", discount,
+                    + "\(BillingCalendar.format(term.period.end)) has \(count(used.termDays, "day")) of 24 hours, "
+                    + "a part counted whole.",
+                "Used at \(BillingCalendar.format(instant)): \(count(used.usedDays, "day")), a part counted whole.",
+                discount,
                 "\(list) / \(used.termDays) x \(used.usedDays) x \(factor(used.factorMillionths)), rounded half up to "
                     + "the cent = \(used.consumed.shortDescription) USD.",
             ])
@@ -145,6 +134,20 @@ extension PriceList {
 
     private static func check(_ price: UnitPrice) throws(PricingError) {
         guard price.nanos >= 0, price <= InstancePrice.highestHourly else { throw .storedPrice(price.nanos) }
+    }
+}
+
+/// "1 month", "3 months".
+private func count(_ number: some BinaryInteger, _ noun: String) -> String {
+    "\(number) \(noun)\(number == 1 ? "" : "s")"
+}
+
+extension BillingUnit {
+    fileprivate var words: String {
+        switch self {
+        case .second: "a second"
+        case .fourHours: "4 hours"
+        }
     }
 }
 

@@ -2,7 +2,7 @@ import BillingCore
 
 /// All published versions of the price list, prepared for quick answers. Never changes; a publication makes a new one.
 struct PriceList: Sendable {
-    /// In order of number and of instant.
+    /// In order of number and of instant. Of those that take effect at one instant the last is in force.
     let versions: [PriceListVersion]
     let timelines: PriceTimelines
 
@@ -57,8 +57,8 @@ extension PriceListVersion {
     /// - Throws: `PriceListError` unless this version can take effect after `earlier`.
     func checkFollows(_ earlier: PriceListVersion) throws(PriceListError) {
         guard version > earlier.version else { throw .notAfter(version, earlier: earlier.version) }
-        guard effectiveFrom > earlier.effectiveFrom else {
-            throw .notLater(
+        guard effectiveFrom >= earlier.effectiveFrom else {
+            throw .tooEarly(
                 version, effectiveFrom: effectiveFrom, earlier: earlier.version,
                 earlierFrom: earlier.effectiveFrom)
         }
@@ -82,7 +82,7 @@ extension PriceListVersion {
 enum PriceListError: Error, Hashable, CustomStringConvertible {
     case empty
     case notAfter(UInt32, earlier: UInt32)
-    case notLater(UInt32, effectiveFrom: Timestamp, earlier: UInt32, earlierFrom: Timestamp)
+    case tooEarly(UInt32, effectiveFrom: Timestamp, earlier: UInt32, earlierFrom: Timestamp)
     case dropped(String, version: UInt32)
     case edited(UInt32, next: UInt32)
 
@@ -91,8 +91,8 @@ enum PriceListError: Error, Hashable, CustomStringConvertible {
         case .empty: "The price catalog has no version; add one."
         case .notAfter(let version, let earlier):
             "Version \(version) of the price list cannot come after version \(earlier); number versions upward."
-        case .notLater(let version, let from, let earlier, let earlierFrom):
-            "Version \(version) of the price list takes effect at \(BillingCalendar.format(from)), which is not after "
+        case .tooEarly(let version, let from, let earlier, let earlierFrom):
+            "Version \(version) of the price list takes effect at \(BillingCalendar.format(from)), which is before "
                 + "version \(earlier) (\(BillingCalendar.format(earlierFrom))); give it a later instant."
         case .dropped(let name, let version):
             "Version \(version) of the price list no longer has '\(name)', or changes its class or unit; it is in "

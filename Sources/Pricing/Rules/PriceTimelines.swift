@@ -7,11 +7,10 @@ struct PriceTimelines: Sendable {
     struct Step: Sendable {
         let version: UInt32
         let hourly: UnitPrice
+        /// Where accrual starts anew, unless the anchor is later (domain 2.5).
         let effectiveFrom: Int64
-        /// Since when the price has been the same: where accrual starts anew, unless the anchor is later.
-        let unchangedSince: Int64
-        /// When the price changes next; `Int64.max` for never. A version that leaves the price as it is does not.
-        var changesAt: Int64
+        /// When the next version takes effect; `Int64.max` for never. One of equal instant leaves this one no time.
+        var endsAt: Int64
     }
 
     /// Item after item; within one in order of instant, from the version that first had it.
@@ -70,17 +69,7 @@ struct PriceTimelines: Sendable {
 
     private mutating func append(_ version: PriceListVersion, _ hourly: UnitPrice, since first: Int) {
         let from = version.effectiveFrom.milliseconds
-        var unchangedSince = from
-        if let last = steps[first...].last {
-            if last.hourly == hourly {
-                unchangedSince = last.unchangedSince
-            } else {
-                for index in first..<steps.count where steps[index].changesAt == .max { steps[index].changesAt = from }
-            }
-        }
-        steps.append(
-            Step(
-                version: version.version, hourly: hourly, effectiveFrom: from, unchangedSince: unchangedSince,
-                changesAt: .max))
+        if steps.count > first { steps[steps.count - 1].endsAt = from }
+        steps.append(Step(version: version.version, hourly: hourly, effectiveFrom: from, endsAt: .max))
     }
 }
