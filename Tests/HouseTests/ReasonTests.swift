@@ -7,6 +7,7 @@ import Testing
     private static let prefixes =
         "account|audit|call|clock|cut|field|group|id|instance|ledger|money|network|order|page|payment|price|refund"
         + "|resource|saga|server|storage|usage"
+        + "|pricing"
 
     /// Literals of that form that are none, each with the file that has it: two names of connections in the log of
     /// GRDB, and a placeholder in the help of an option.
