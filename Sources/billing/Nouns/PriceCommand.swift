@@ -5,7 +5,8 @@ import RPC
 
 struct PriceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "price", abstract: "The price list.", subcommands: [List.self], defaultSubcommand: List.self)
+        commandName: "price", abstract: "The price list.",
+        subcommands: [List.self, Show.self, Publish.self, Impact.self], defaultSubcommand: List.self)
 
     struct List: GatewayCommand {
         static let configuration = CommandConfiguration(
@@ -20,6 +21,24 @@ struct PriceCommand: ParsableCommand {
         func run(_ session: Session) async throws {
             let reply = try await session.prices.listPrices(
                 .init(at: at?.milliseconds ?? 0), session.reading())
+            session.show(reply.message) { PriceListText.text(reply.message) }
+        }
+    }
+
+    struct Show: GatewayCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "show", abstract: "Show a published version of the price list, in force or not.")
+
+        @Argument(help: ArgumentHelp("Its number.", valueName: "version"), transform: Input.count)
+        var version: UInt32
+        @OptionGroup var global: GlobalOptions
+
+        func validate() throws {
+            guard version > 0 else { throw ValidationError("'0' is no version; those count from 1.") }
+        }
+
+        func run(_ session: Session) async throws {
+            let reply = try await session.prices.listPrices(.init(version: version), session.reading())
             session.show(reply.message) { PriceListText.text(reply.message) }
         }
     }
@@ -46,8 +65,30 @@ enum PriceListText {
             "\(Readable.count($0.months, "month")) x"
                 + FixedPoint.format(Int64($0.factorMillionths), decimals: 6, atLeast: 2)
         }
-        return "Price list \(list.version), in force since \(Readable.instant(list.effectiveAt)); USD for one phone\n\n"
-            + table.text + "\n" + regions.text + "\nTerms of a subscription: \(terms.joined(separator: ", "))\n"
+        return "Price list \(list.version), in force from \(Readable.instant(list.effectiveAt)); USD for one phone\n\n"
+            + table.text + "\n" + items(list.valueAddedItems) + regions.text
+            + "\nTerms of a subscription: \(terms.joined(separator: ", "))\n" + scheduled(list.scheduled)
+    }
+
+    private static func items(_ items: [PricingV1.ValueAddedItem]) -> String {
+        guard !items.isEmpty else { return "" }
+        var table = Table(.text("item"), .text("name"), .text("per"), .money("ML"), .money("INT"), .text("note"))
+        for item in items {
+            func price(_ regionClass: CommonV1.RegionClass) -> String {
+                item.prices.first { $0.regionClass == regionClass }.map { Readable.price($0.priceNanos) }
+                    ?? Readable.nothing
+            }
+            table.add(
+                item.item, Readable.text(item.name), item.priceUnit, price(.ml), price(.int),
+                item.isExample ? "example price" : "")
+        }
+        return table.text + "\n"
+    }
+
+    private static func scheduled(_ versions: [PricingV1.ScheduledVersion]) -> String {
+        versions.reduce("") {
+            $0 + "Published to follow: price list \($1.version), in force from \(Readable.instant($1.effectiveAt))\n"
+        }
     }
 
     private static func price(

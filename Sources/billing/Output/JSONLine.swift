@@ -29,7 +29,7 @@ enum JSONLine {
 
     /// Instants that are not named `*_at`, as the .proto files have them.
     private static let instants: Set<String> = [
-        "at", "now", "target", "start", "end", "anchor", "term_start", "term_end", "usage_start", "usage_end",
+        "at", "now", "from", "target", "start", "end", "anchor", "term_start", "term_end", "usage_start", "usage_end",
         "oldest_cursor", "billed_through", "paid_through", "nominal_start",
     ]
 
