@@ -140,14 +140,9 @@ class Prices:
     def at(self, instant):
         return [version for version in self.versions if version.effective_at <= instant][-1]
 
-    def hourly_prices(self, specification, region):
-        """[since, hourly nanos] of one instance: a version that leaves the price as it was changes nothing (rule 2.5)."""
-        found = []
-        for version in self.versions:
-            price = version.hourly[specification][region_class(region)]
-            if not found or price != found[-1][1]:
-                found.append((version.effective_at, price))
-        return found
+    def changes(self, start, end):
+        """Where another version starts strictly inside the slice."""
+        return [v.effective_at for v in self.versions if start < v.effective_at < end]
 
     def quote(self, specification, region, instances, months, at):
         """(version, list price in nanos, gross, total) of an order placed at an instant (rule 5.1)."""
@@ -159,12 +154,11 @@ class Prices:
 
     def accrued(self, group, anchor, start, end):
         """The slices of a use: (start, end, gross, hourly nanos of the whole group), split where a price changes (2.5)."""
-        prices = self.hourly_prices(group.specification, group.region)
-        marks = [start, *(since for since, _ in prices if start < since < end), end]
+        marks = [start, *self.changes(start, end), end]
         for left, right in zip(marks, marks[1:]):
-            since, price = [found for found in prices if found[0] <= left][-1]
-            base = max(anchor, since)
-            rate = price * group.instances
+            version = self.at(left)
+            base = max(anchor, version.effective_at)
+            rate = version.hourly[group.specification][region_class(group.region)] * group.instances
 
             def accrual(at):
                 return rate * (at - base) // (HOUR * 1000)

@@ -40,9 +40,22 @@ import Testing
                 try .usage(paid: money(3), outstanding: money(2), reference: "r"),
                 [.balance: -3, .receivable: -2, .revenue: 5]
             ),
-            (try .orderFromBalance(money(5), order: "r"), [.balance: -5, .revenue: 5]),
+            (try .order(PaymentParts(balance: money(5)), order: "r"), [.balance: -5, .revenue: 5]),
             (try .paymentConfirmed(money(5), payment: "r"), [.external: -5, .clearing: 5]),
-            (try .orderFromPayment(money(5), order: "r"), [.clearing: -5, .revenue: 5]),
+            (
+                try .order(PaymentParts(balance: money(1), online: money(2), coupon: money(3)), order: "r"),
+                [.balance: -1, .clearing: -2, .coupon: -3, .revenue: 6]
+            ),
+            (try .couponGrant(settled: money(5), coupon: "r"), [.coupon: -5, .receivable: 5]),
+            (
+                try .roundDown(money(5), settled: money(2), reference: "r"),
+                [.revenue: -5, .balance: 3, .receivable: 2]
+            ),
+            (try .charge(money(5), adjustment: "r"), [.balance: -5, .revenue: 5]),
+            (
+                try .credit(money(5), settled: money(5), adjustment: "r"),
+                [.revenue: -5, .receivable: 5]
+            ),
             (try .paymentReturned(money(5), payment: "r"), [.clearing: -5, .external: 5]),
             (
                 try .refund(toBalance: money(3), settled: money(1), online: money(2), reference: "r"),
@@ -58,7 +71,7 @@ import Testing
     @Test("A balance never becomes negative, and nothing settles more than is outstanding")
     func overdraft() throws {
         var account = Account(id: try AccountID("acct-1"), name: "a", openedAt: opening)
-        #expect(throws: LedgerError.self) { try account.post(.orderFromBalance(money(1), order: "ord-1")) }
+        #expect(throws: LedgerError.self) { try account.post(.order(PaymentParts(balance: money(1)), order: "ord-1")) }
         #expect(throws: LedgerError.self) { try account.post(.topUp(money(2), settled: money(1), reference: "cash")) }
         #expect(account.balance == .zero && account.nextSequence == 1)
         #expect(try account.post(.topUp(money(2), settled: .zero, reference: "cash")) == 1)

@@ -14,7 +14,8 @@ private func order(_ state: Order.State = .unpaid, refunded: Money = .zero) thro
 private func payment(at instant: Timestamp) -> Order.Payment {
     Order.Payment(
         at: instant, method: .balance, paymentID: "",
-        term: Period(instant, BillingCalendar.termEnd(start: instant, months: 1)))
+        term: Period(instant, BillingCalendar.termEnd(start: instant, months: 1)),
+        parts: PaymentParts(balance: Money(micros: 9_910_000)))
 }
 
 @Suite("Order state machine") struct OrderStateMachineTests {
