@@ -5,7 +5,7 @@ import Testing
 @Suite("Reasons of refusals") struct ReasonTests {
     /// What a reason is: one of these prefixes, a dot, a name.
     private static let prefixes =
-        "account|audit|call|clock|cut|field|group|id|instance|ledger|money|network|order|page|payment|price|refund"
+        "account|adjustment|bill|coupon|audit|call|clock|cut|field|group|id|instance|ledger|money|network|order|page|payment|price|refund"
         + "|resource|saga|server|storage|usage"
         + "|pricing"
 

@@ -86,7 +86,7 @@ import Testing
     @Test(
         "What no quote says is refused",
         arguments: [
-            (OrderV1.OrderKind.renewal, "ag-7", true, "order.quote_malformed"),
+            (OrderV1.OrderKind.renewal, "ag-7", false, "order.quote_malformed"),
             (.unspecified, "ag-7", true, "order.quote_malformed"), (.new, "", false, "order.quote_malformed"),
             (.switch, "", true, "id.malformed"), (.switch, "acct-7", true, "id.malformed"),
         ])

@@ -116,13 +116,20 @@ final class Shop: Sendable {
         _ account: String, group: String, _ amounts: [(order: String, amount: String)], id: String = "ref-1",
         at instant: Timestamp, undo: Bool = false, saga: String = "saga-refund"
     ) async throws -> Response<OrderV1.RefundPostedReply> {
-        try await service.postRefund(
+        var lines: [OrderV1.RefundLine] = []
+        for (id, amount) in amounts {
+            // The whole goes one way: that of the order, if there is such an order.
+            let isOnline = (try? await order(account, id))?.paymentMethod == .online
+            let micros = try Money(amount).micros
+            lines.append(
+                OrderV1.RefundLine(
+                    orderID: id, amountMicros: micros, toBalanceMicros: isOnline ? 0 : micros,
+                    onlineMicros: isOnline ? micros : 0))
+        }
+        return try await service.postRefund(
             OrderV1.PostRefundRequest(
                 step: CommonV1.SagaStep(sagaID: saga, definition: "unsubscribe", step: "pay", undo: undo),
-                refundID: id, groupID: group, at: instant.milliseconds,
-                lines: try amounts.map {
-                    OrderV1.RefundLine(orderID: $0.order, amountMicros: try Money($0.amount).micros)
-                }),
+                refundID: id, groupID: group, at: instant.milliseconds, lines: lines),
             call(OrderV1.OrderSteps.postRefund.descriptor, account, at: instant))
     }
 

@@ -35,6 +35,8 @@ enum MoneyInvariant: String, CaseIterable, Sendable {
     case lineIdentity = "B1"
     case linesAreLedger = "B2"
     case outstandingLines = "B3"
+    case coupons = "B4"
+    case monthClose = "B5"
 
     var title: String {
         switch self {
@@ -48,7 +50,9 @@ enum MoneyInvariant: String, CaseIterable, Sendable {
         case .monotone: "transactions are numbered without gaps and never go back in time"
         case .lineIdentity: "payable = gross - discount - round-down - coupon = paid + outstanding on every line"
         case .linesAreLedger: "the lines of every transaction sum to what it booked"
-        case .outstandingLines: "what lines owe is what the account owes"
+        case .outstandingLines: "what lines owe is what the account owes, and it is overdue just then"
+        case .coupons: "what is left of every coupon is what it did not pay, and the ledger agrees"
+        case .monthClose: "every closed month gave its fraction of a cent back, once"
         }
     }
 }
@@ -85,6 +89,8 @@ private struct AccountAudit {
         try checkRefunds()
         try checkLines()
         try checkPostings()
+        try checkCoupons()
+        try checkMonths()
     }
 
     private mutating func checked(_ invariant: MoneyInvariant, _ count: Int64) {
@@ -237,14 +243,14 @@ private struct AccountAudit {
         let lines = try lines(of: .subscriptionOrder)
         let orders = try transaction.all(
             """
-            SELECT order_id, status, total, payment_method, payment_id, term_start, term_end FROM customer_order
+            SELECT order_id, status, total, balance_part + online_part, coupon_part, paid_at, term_end FROM customer_order
             WHERE partition = ? AND account = ?
             """, key
         ) { row in
             (
                 id: row.text(0), isPaid: row.integer(1) == Int64(Order.Status.paid.rawValue),
                 isUnpaid: row.integer(1) == Int64(Order.Status.unpaid.rawValue), total: row.integer(2),
-                start: row.integer(5), end: row.integer(6)
+                cash: row.integer(3), coupon: row.integer(4), paidAt: row.integer(5), end: row.integer(6)
             )
         }
         checked(.noDoubleCharge, Int64(orders.count))
@@ -258,11 +264,11 @@ private struct AccountAudit {
                 }
                 continue
             }
-            if count != 1 || booked != order.total {
+            if count != 1 || booked != order.total || order.cash + order.coupon != order.total {
                 breach(
                     .noDoubleCharge, "order \(order.id) of \(order.total) is booked \(count) times, \(booked) in all")
             }
-            if found.count != 1 || found[0].payable != order.total || found[0].start != order.start
+            if found.count != 1 || found[0].payable != order.cash || found[0].start != order.paidAt
                 || found[0].end != order.end
             {
                 breach(
@@ -279,23 +285,27 @@ private struct AccountAudit {
 
     /// M6: refunds by order, by refund and in the ledger are one another's sums.
     private mutating func checkRefunds() throws {
-        var byRefund: [String: Int64] = [:]
+        // What came back in money, and with what was restored of coupons.
+        var byRefund: [String: (cash: Int64, whole: Int64)] = [:]
         var byOrder: [String: Int64] = [:]
         try transaction.forEachRow(
             """
-            SELECT s.refund_id, s.order_id, l.gross FROM bill_source s JOIN bill_line l
+            SELECT s.refund_id, s.order_id, l.gross - l.coupon, l.gross FROM bill_source s JOIN bill_line l
                 ON l.partition = s.partition AND l.account = s.account AND l.start_at = s.created_at
                 AND l.source = s.number
             WHERE s.partition = ? AND s.account = ? AND s.kind = 3
             """, key
         ) { row in
-            byRefund[row.text(0), default: 0] -= row.integer(2)
+            let found = byRefund[row.text(0)] ?? (0, 0)
+            byRefund[row.text(0)] = (found.cash - row.integer(2), found.whole - row.integer(3))
             byOrder[row.text(1), default: 0] -= row.integer(2)
             return true
         }
         let orders = try transaction.all(
-            "SELECT order_id, total, refunded FROM customer_order WHERE partition = ? AND account = ? AND refunded <> 0",
-            key
+            """
+            SELECT order_id, balance_part + online_part, refunded FROM customer_order
+            WHERE partition = ? AND account = ? AND refunded <> 0
+            """, key
         ) { (id: $0.text(0), total: $0.integer(1), refunded: $0.integer(2)) }
         checked(.refundBound, Int64(orders.count))
         for order in orders {
@@ -316,15 +326,18 @@ private struct AccountAudit {
         checked(.refundBound, Int64(refunds.count))
         for refund in refunds {
             let (booked, count) = bookings[refund.id] ?? (0, 0)
-            let posted = byRefund.removeValue(forKey: refund.id) ?? 0
-            if count != 1 || -booked != refund.amount || posted != refund.amount {
+            let posted = byRefund.removeValue(forKey: refund.id) ?? (0, 0)
+            if count != 1 || -booked != posted.whole || posted.cash != refund.amount {
                 breach(
                     .refundBound,
-                    "refund \(refund.id) of \(refund.amount) is booked \(count) times, \(-booked) in all; lines \(posted)"
+                    "refund \(refund.id) of \(refund.amount) is booked \(count) times, \(-booked) in all; lines \(posted.cash)"
                 )
             }
         }
-        for id in byRefund.keys { breach(.refundBound, "lines give back for '\(id)', which is no refund") }
+        // One that restored a coupon alone moved no money, so it is no refund.
+        for (id, posted) in byRefund where posted.cash != 0 {
+            breach(.refundBound, "lines give back for '\(id)', which is no refund")
+        }
     }
 
     /// Revenue booked for a cause, by reference.
@@ -421,12 +434,16 @@ private struct AccountAudit {
         if outstanding != account.outstanding.micros {
             breach(.outstandingLines, "lines owe \(outstanding), the account \(account.outstanding.micros)")
         }
+        if (outstanding > 0) != account.isOverdue {
+            breach(.outstandingLines, "lines owe \(outstanding), and the account is overdue: \(account.isOverdue)")
+        }
     }
 
     /// B2: every transaction that earned, or was paid by the customer, is the sum of its lines; and every settlement the
     /// sum of its allocations.
     private mutating func checkPostings() throws {
         struct Sums {
+            /// Before coupons, which are ours to pay.
             var payable: Int64 = 0
             var owed: Int64 = 0
             var allocated: Int64 = 0
@@ -434,7 +451,7 @@ private struct AccountAudit {
         var sums: [Int64: Sums] = [:]
         try transaction.forEachRow(
             """
-            SELECT sequence, SUM(gross - discount - round_down - coupon),
+            SELECT sequence, SUM(gross - discount - round_down),
                 SUM(gross - discount - round_down - coupon - paid)
             FROM bill_line WHERE partition = ? AND account = ? GROUP BY sequence
             """, key
@@ -471,5 +488,72 @@ private struct AccountAudit {
             return true
         }
         for sequence in sums.keys { breach(.linesAreLedger, "lines of transaction \(sequence), which is not there") }
+    }
+
+    /// B4: what is left of each coupon is what was granted less what it paid, and the journal says what coupons paid.
+    private mutating func checkCoupons() throws {
+        var used: [String: Int64] = [:]
+        var bySequence: [Int64: Int64] = [:]
+        try transaction.forEachRow(
+            "SELECT coupon_id, sequence, amount FROM coupon_use WHERE partition = ? AND account = ?", key
+        ) { row in
+            used[row.text(0), default: 0] += row.integer(2)
+            bySequence[row.integer(1), default: 0] += row.integer(2)
+            return true
+        }
+        let coupons = try transaction.all(
+            "SELECT coupon_id, amount, remaining FROM coupon WHERE partition = ? AND account = ?", key
+        ) { (id: $0.text(0), amount: $0.integer(1), remaining: $0.integer(2)) }
+        checked(.coupons, Int64(coupons.count))
+        for coupon in coupons {
+            let spent = used.removeValue(forKey: coupon.id) ?? 0
+            if coupon.amount - spent != coupon.remaining {
+                breach(
+                    .coupons, "coupon \(coupon.id) of \(coupon.amount) paid \(spent) and has \(coupon.remaining) left")
+            }
+        }
+        try transaction.forEachRow(
+            """
+            SELECT sequence, amount FROM ledger_entry WHERE partition = ? AND account = ? AND ledger_account = 7
+            """, key
+        ) { row in
+            let paid = bySequence.removeValue(forKey: row.integer(0)) ?? 0
+            checked(.coupons, 1)
+            if paid != -row.integer(1) {
+                breach(.coupons, "transaction \(row.integer(0)) books \(-row.integer(1)) of coupons, \(paid) was used")
+            }
+            return true
+        }
+        for (sequence, paid) in bySequence where paid != 0 {
+            breach(.coupons, "transaction \(sequence) books nothing of the \(paid) that coupons paid")
+        }
+    }
+
+    /// B5: every closed month gave back the fraction of a cent of what its lines had cost by then, in one line.
+    private mutating func checkMonths() throws {
+        let closes = try transaction.all(
+            "SELECT month, closed_at, fraction FROM month_close WHERE partition = ? AND account = ?", key
+        ) { (month: $0.instant(0), closedAt: $0.integer(1), fraction: $0.integer(2)) }
+        checked(.monthClose, Int64(closes.count))
+        for close in closes {
+            let sums = try transaction.all(
+                """
+                SELECT COALESCE(SUM(l.gross - l.discount - l.coupon), 0), COALESCE(SUM(l.round_down), 0)
+                FROM bill_line l
+                JOIN bill_source s ON s.partition = l.partition AND s.account = l.account AND s.number = l.source
+                WHERE l.partition = ? AND l.account = ? AND l.start_at >= ? AND l.start_at < ? AND s.kind = 2
+                    AND l.posted_at <= ?
+                """,
+                key + [
+                    .instant(close.month), .instant(MonthClose.end(ofMonthAt: close.month)),
+                    .integer(close.closedAt),
+                ]
+            ) { (net: $0.integer(0), roundDown: $0.integer(1)) }.first
+            guard let sums, sums.net % Money.microsPerCent == close.fraction, sums.roundDown == close.fraction else {
+                let found = sums.map { "\($0.net), rounded down by \($0.roundDown)" } ?? "nothing"
+                breach(.monthClose, "the month of \(close.month) gave back \(close.fraction) of \(found)")
+                continue
+            }
+        }
     }
 }
