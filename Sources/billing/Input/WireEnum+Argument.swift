@@ -15,6 +15,7 @@ extension MeteringV1.PowerAction: ExpressibleByArgument {}
 extension MeteringV1.Provisioner: ExpressibleByArgument {}
 extension MeteringV1.ResourceStatus: ExpressibleByArgument {}
 extension OrderV1.ItemKind: ExpressibleByArgument {}
+extension OrderV1.LineStatus: ExpressibleByArgument {}
 extension OrderV1.OrderStatus: ExpressibleByArgument {}
 extension OrderV1.PaymentStatus: ExpressibleByArgument {}
 extension OrderV1.StatisticalPeriod: ExpressibleByArgument {}

@@ -30,19 +30,26 @@ enum JSONLine {
     /// Instants that are not named `*_at`, as the .proto files have them.
     private static let instants: Set<String> = [
         "at", "now", "from", "target", "start", "end", "anchor", "term_start", "term_end", "usage_start", "usage_end",
-        "oldest_cursor", "billed_through", "paid_through", "nominal_start",
+        "oldest_cursor", "billed_through", "paid_through", "nominal_start", "since", "until",
     ]
 
     static func isInstant(_ name: String) -> Bool { name.hasSuffix("_at") || instants.contains(name) }
+
+    /// How many decimals a number of this name has; `nil` for one that is no decimal number.
+    static func decimals(_ name: String) -> Int? { units.first { name.hasSuffix($0.suffix) }?.decimals }
+
+    /// The name of a field as it is printed: "gross" for "gross_micros".
+    static func shown(_ name: String) -> String {
+        units.first { name.hasSuffix($0.suffix) }.map { String(name.dropLast($0.suffix.count)) } ?? name
+    }
 
     private static func append(_ fields: Fields, to text: inout String) {
         text += "{"
         for (index, (name, value)) in fields.enumerated() {
             if index > 0 { text += "," }
-            let unit = units.first { name.hasSuffix($0.suffix) }
-            append(quoted: unit.map { String(name.dropLast($0.suffix.count)) } ?? name, to: &text)
+            append(quoted: shown(name), to: &text)
             text += ":"
-            append(value, isInstant: isInstant(name), decimals: unit?.decimals, to: &text)
+            append(value, isInstant: isInstant(name), decimals: decimals(name), to: &text)
         }
         text += "}"
     }

@@ -22,11 +22,15 @@ struct Table {
     private var rows: [[String]] = []
 
     init(_ columns: Column...) { self.columns = columns }
+    init(_ columns: [Column]) { self.columns = columns }
 
     var isEmpty: Bool { rows.isEmpty }
 
     /// - Precondition: one cell for each column.
-    mutating func add(_ cells: String...) {
+    mutating func add(_ cells: String...) { add(cells) }
+
+    /// - Precondition: one cell for each column.
+    mutating func add(_ cells: [String]) {
         precondition(cells.count == columns.count, "\(cells.count) cells in a table of \(columns.count) columns")
         rows.append(cells.map(PlainText.printable))
     }
