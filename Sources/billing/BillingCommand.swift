@@ -21,7 +21,7 @@ struct BillingCommand: AsyncParsableCommand {
         subcommands: [
             PriceCommand.self, QuoteCommand.self, AccountCommand.self, CouponCommand.self, GroupCommand.self,
             NetworkCommand.self, BackupCommand.self, OrderCommand.self, PaymentCommand.self, RefundCommand.self,
-            BillCommand.self, ClockCommand.self, CutCommand.self,
+            BillCommand.self, ExportCommand.self, ClockCommand.self, CutCommand.self,
             SagaCommand.self, HealthCommand.self, AuditCommand.self, ReplayCommand.self,
         ])
 
