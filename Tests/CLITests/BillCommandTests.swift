@@ -41,6 +41,12 @@ final class BillsDouble: Sendable {
                 return Response(state.explanation)
             }
         }
+        router.handle(GatewayV1.Accounts.getAccount) { _, call in
+            Response(.init(account: .init(accountID: call.account, name: "=Farm, Ltd")))
+        }
+        router.handle(GatewayV1.Prices.listPrices) { _, _ in
+            Response(.init(regions: [.init(region: "cn-hangzhou", name: "Hangzhou", regionClass: .ml)]))
+        }
         router.handle(GatewayV1.Resources.listAccruing) { [self] request, call in
             try state.withLock { state in
                 state.calls.append((call.account, request.cursor))

@@ -5,7 +5,7 @@ import RPC
 
 struct BillCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bill", abstract: "Bills.", subcommands: [List.self, Explain.self, Why.self],
+        commandName: "bill", abstract: "Bills.", subcommands: [List.self, Explain.self, Why.self, Export.self],
         defaultSubcommand: List.self)
 
     struct List: GatewayCommand {
