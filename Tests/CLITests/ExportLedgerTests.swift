@@ -69,6 +69,8 @@ private final class StatementsDouble: Sendable {
                 ; The ledger of all accounts. Days are billing days (UTC+8).
                 commodity USD
                     format 1000.000000 USD
+                tag reference
+                tag at
                 account assets:bank
                 account income:revenue
                 account expenses:coupons

@@ -8,6 +8,8 @@ struct HledgerJournal: Journal {
             ; The ledger of all accounts. Days are billing days (UTC+8).
             commodity USD
                 format 1000.000000 USD
+            tag reference
+            tag at
 
             """
         func declare(_ ledgers: [OrderV1.LedgerAccount], _ account: String) {
