@@ -75,7 +75,7 @@ final class BillsDouble: Sendable {
     /// Three hours of a group of 10 acp.basic.small in Hangzhou from 2026-04-10 15:20 (UTC+8).
     static let slice = OrderV1.BillLine(
         lineID: "acct-1/1775805600000/ag-1", accountID: "acct-1", billingPeriod: "2026-04-10",
-        itemKind: .payAsYouGoBill, billingMethod: .payAsYouGo, product: "cloud phone",
+        itemKind: .payAsYouGoBill, billingMethod: .payAsYouGo, product: "cloud-phone",
         billingItem: "cloud phone instance", resourceID: "ag-1", groupID: "ag-1", region: "cn-hangzhou",
         specification: "acp.basic.small", usageStart: 1_775_805_600_000, usageEnd: 1_775_816_400_000,
         listPriceNanos: 45_700_000, priceUnit: "instance-hour", quantityThousandths: 30_000,

@@ -31,7 +31,7 @@ import Testing
         BillsDouble.slice,
         OrderV1.BillLine(
             lineID: "acct-1/2/ord-1", accountID: "acct-1", billingPeriod: "2026-04-30",
-            itemKind: .subscriptionOrder, billingMethod: .subscription, product: "cloud phone",
+            itemKind: .subscriptionOrder, billingMethod: .subscription, product: "cloud-phone",
             billingItem: "cloud phone instance", resourceID: "ag-2", groupID: "ag-2", region: "ap-southeast-1",
             specification: "acp.basic.small", usageStart: 1_777_564_799_999, usageEnd: 1_780_243_200_000,
             listPriceNanos: 15_353_800_000, priceUnit: "instance-month", quantityThousandths: 3_000,
@@ -40,20 +40,20 @@ import Testing
             lines: 1, postedAt: 1_777_564_799_999, size: 3),
         OrderV1.BillLine(
             lineID: "acct-1/3/ref-1", accountID: "acct-1", billingPeriod: "2026-05-01", itemKind: .refund,
-            billingMethod: .subscription, product: "cloud phone", billingItem: "cloud phone instance",
+            billingMethod: .subscription, product: "cloud-phone", billingItem: "cloud phone instance",
             resourceID: "ag-2", groupID: "ag-2", region: "ap-southeast-1", specification: "acp.basic.small",
             usageStart: 1_777_570_000_000, usageEnd: 1_777_570_000_000, listPriceNanos: 15_353_800_000,
             priceUnit: "instance-month", grossMicros: -9_990_000, payableMicros: -9_990_000, paidMicros: -9_990_000,
             status: .paid, refundID: "ref-1", lines: 1),
         OrderV1.BillLine(
             lineID: "acct-1/4/round-down-2026-04-01", accountID: "acct-1", billingPeriod: "2026-04-30",
-            itemKind: .payAsYouGoBill, billingMethod: .payAsYouGo, product: "cloud phone",
+            itemKind: .payAsYouGoBill, billingMethod: .payAsYouGo, product: "cloud-phone",
             billingItem: "round-down discount", usageStart: 1_777_564_799_999, usageEnd: 1_777_564_799_999,
             roundDownMicros: 1_000, payableMicros: -1_000, paidMicros: -1_000, status: .paid, lines: 1,
             roundDownLine: true),
         OrderV1.BillLine(
             lineID: "acct-1/5/adj-1", accountID: "acct-1", billingPeriod: "2026-05-02", itemKind: .adjustment,
-            product: "cloud phone", billingItem: "adjustment", usageStart: 1_777_700_000_000,
+            product: "cloud-phone", billingItem: "adjustment", usageStart: 1_777_700_000_000,
             usageEnd: 1_777_700_000_000, grossMicros: -5_000_000, payableMicros: -5_000_000, paidMicros: -5_000_000,
             status: .paid, lines: 1, reason: "=HYPERLINK(\"http://x\",\"late, sorry\")"),
     ]
@@ -114,7 +114,7 @@ import Testing
             "\"2026-04-10T10:20:00Z\"", "\"2026-04-10T07:20:00Z\"", "NULL", "NULL", "NULL", "NULL", "NULL", "30.000",
             "\"Instance-Hours\"", "1.371000", "0.045700000", "1.371000", "\"Cloud Phone\"", "1.371000", "0.045700000",
             "\"Standard\"", "30.000", "\"Instance-Hours\"", "\"Cloud Phone\"", "\"Cloud Phone\"", "\"cn-hangzhou\"",
-            "\"Hangzhou\"", "\"ag-1\"", "NULL", "\"Instance group\"", "\"Compute\"", "\"cloud phone\"",
+            "\"Hangzhou\"", "\"ag-1\"", "NULL", "\"Instance group\"", "\"Compute\"", "\"Cloud Phone\"",
             "\"pay-as-you-go/acp.basic.small/cn-hangzhou\"", "\"pay-as-you-go/acp.basic.small/cn-hangzhou/1\"",
             "NULL", "NULL", "NULL",
         ]
@@ -142,14 +142,16 @@ import Testing
     @Test("Storage that is priced by the month counts its hours' part of the month")
     func storage() async {
         let oss = OrderV1.BillLine(
-            billingPeriod: "2026-04-10", itemKind: .payAsYouGoBill, billingMethod: .payAsYouGo, product: "OSS",
+            billingPeriod: "2026-04-10", itemKind: .payAsYouGoBill, billingMethod: .payAsYouGo, product: "oss",
             billingItem: "OSS", resourceID: "oss-1", region: "cn-hangzhou", usageStart: 1_775_805_600_000,
             usageEnd: 1_775_809_200_000, listPriceNanos: 20_000_000, priceUnit: "GiB-month",
             quantityThousandths: 250_000, quantityUnit: "GiB-hour", grossMicros: 6_944, payableMicros: 6_944)
         #expect(
             await focus(
                 "PricingQuantity,PricingUnit,ConsumedQuantity,ConsumedUnit,ServiceCategory,ResourceType,SkuId", [oss])
-                == [#"0.347222222,"GiB-Months",250.000,"GiB-Hours","Storage","OSS","pay-as-you-go/oss/cn-hangzhou""#])
+                == [
+                    #"0.347222222,"GiB-Months",250.000,"GiB-Hours","Storage","Object Storage Service","pay-as-you-go/oss/cn-hangzhou""#
+                ])
     }
 
     @Test("The billed costs of all pages add up to what the total says is payable")

@@ -88,27 +88,27 @@ struct FocusLine {
     /// What belongs to no service: the fraction of a cent of a month, and what was adjusted by hand.
     private var isOfAccount: Bool { line.itemKind == .adjustment || line.roundDownLine }
 
-    var service: String { isOfAccount ? "Account" : line.product }
+    /// What each product is called, and FOCUS's category of it, by the product's code.
+    private static let products: [String: (name: String, category: String)] = [
+        "cloud-phone": ("Cloud Phone", "Compute"), "nat-gateway": ("NAT Gateway", "Networking"),
+        "eip": ("Elastic IP Address", "Networking"),
+        "shared-bandwidth": ("Internet Shared Bandwidth", "Networking"),
+        "oss": ("Object Storage Service", "Storage"),
+    ]
 
-    var serviceCategory: String {
-        if isOfAccount { return "Other" }
-        switch line.product {
-        case "cloud phone": return "Compute"
-        case "NAT gateway", "EIP", "Internet Shared Bandwidth": return "Networking"
-        case "OSS": return "Storage"
-        default: return "Other"
-        }
-    }
+    var service: String { isOfAccount ? "Account" : FocusLine.products[line.product]?.name ?? line.product }
+
+    var serviceCategory: String { isOfAccount ? "Other" : FocusLine.products[line.product]?.category ?? "Other" }
 
     var resourceType: String {
         if line.resourceID.isEmpty { return "" }
-        return line.groupID == line.resourceID ? "Instance group" : line.product
+        return line.groupID == line.resourceID ? "Instance group" : service
     }
 
     /// What is sold: how it is billed, what, and where.
     var sku: String {
         guard isPriced else { return "" }
-        let what = line.specification.isEmpty ? line.product.lowercased().replacing(" ", with: "-") : line.specification
+        let what = line.specification.isEmpty ? line.product : line.specification
         return "\(line.billingMethod.word)/\(what)/\(line.region)"
     }
 
