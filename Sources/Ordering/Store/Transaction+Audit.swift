@@ -532,21 +532,24 @@ private struct AccountAudit {
     /// B5: every closed month gave back the fraction of a cent of what its lines had cost by then, in one line.
     private mutating func checkMonths() throws {
         let closes = try transaction.all(
-            "SELECT month, closed_at, fraction FROM month_close WHERE partition = ? AND account = ?", key
-        ) { (month: $0.instant(0), closedAt: $0.integer(1), fraction: $0.integer(2)) }
+            "SELECT month, fraction FROM month_close WHERE partition = ? AND account = ? AND fraction > 0", key
+        ) { (month: $0.instant(0), fraction: $0.integer(1)) }
         checked(.monthClose, Int64(closes.count))
         for close in closes {
+            // A slice that a saga held back is posted after the close, and is no part of it.
             let sums = try transaction.all(
                 """
                 SELECT COALESCE(SUM(l.gross - l.discount - l.coupon), 0), COALESCE(SUM(l.round_down), 0)
                 FROM bill_line l
                 JOIN bill_source s ON s.partition = l.partition AND s.account = l.account AND s.number = l.source
                 WHERE l.partition = ? AND l.account = ? AND l.start_at >= ? AND l.start_at < ? AND s.kind = 2
-                    AND l.posted_at <= ?
+                    AND l.sequence <= (
+                        SELECT MAX(r.sequence) FROM bill_line r WHERE r.partition = l.partition
+                            AND r.account = l.account AND r.start_at = ? AND r.round_down > 0)
                 """,
                 key + [
                     .instant(close.month), .instant(MonthClose.end(ofMonthAt: close.month)),
-                    .integer(close.closedAt),
+                    .instant(MonthClose.end(ofMonthAt: close.month).adding(milliseconds: -1)),
                 ]
             ) { (net: $0.integer(0), roundDown: $0.integer(1)) }.first
             guard let sums, sums.net % Money.microsPerCent == close.fraction, sums.roundDown == close.fraction else {
