@@ -877,13 +877,13 @@ class Account:
     def refundable(self, group):
         reasons = []
         if group.method != SUBSCRIPTION:
-            reasons.append("refund.pay_as_you_go")
+            reasons += ["refund.pay_as_you_go", "group.not_subscription"]
         if group.status == EXPIRED:
-            reasons.append("refund.expired")
+            reasons += ["refund.expired", "group.expired"]
         if group.status in (CREATING, RELEASED):
             reasons += ["refund.not_active", "group.not_active"]
         if group.status == OVERDUE:
-            reasons += ["refund.not_active", "refund.overdue"]
+            reasons += ["refund.not_active", "refund.overdue", "group.overdue"]
         if any(order.group is group for order in self.unpaid_orders()):
             reasons.append("refund.unpaid_order")
         return reasons
