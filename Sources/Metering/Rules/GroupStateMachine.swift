@@ -89,7 +89,9 @@ package struct GroupStateMachine: Hashable, Sendable {
             let pinned = unit ?? known
             state = .active(.payAsYouGo(pinned, anchor: at), lock: nil)
             return .begin(.payAsYouGo(pinned, from: at))
-        case .creating(.subscription(let subscription)):
+        case .creating(.subscription(var subscription)):
+            // Attempts that went by while the phones did not run are not made up for.
+            subscription.skipAttempts(through: at)
             state = .active(.subscription(subscription), lock: nil)
             return nil
         case .active, .overdue, .expired, .released: throw .notCreating(group, state.status)

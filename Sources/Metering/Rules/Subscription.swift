@@ -41,6 +41,9 @@ package struct Subscription: Hashable, Sendable {
         if attempt == attemptAt { autoRenewal?.skip(through: attempt) }
     }
 
+    /// Attempts of auto-renewal up to `instant` are past.
+    package mutating func skipAttempts(through instant: Timestamp) { autoRenewal?.skip(through: instant) }
+
     /// The next term becomes current.
     /// - Returns: that term; `nil` when none is pending.
     package mutating func advance() -> Term? {
