@@ -13,18 +13,20 @@ extension OrderV1.BillLine {
     }
 
     /// A sum, with the field filled in that it is grouped by.
-    init(_ row: BillSummary.Row, period: StatisticalPeriod, grouping kind: BillGrouping) {
+    /// - Parameter now: decides whether its month is final; `nil` when the call has no instant.
+    init(_ row: BillSummary.Row, period: StatisticalPeriod, grouping kind: BillGrouping, now: Timestamp?) {
         self.init(sumOf: row.amounts)
         billingPeriod = period.text(row.period)
         grouping = row.grouping
+        if let now, let finalAt = period.finalAt(row.period) { final = now >= finalAt }
         switch kind {
         case .group: groupID = row.grouping
         case .item: billingItem = row.grouping
         case .specification: specification = row.grouping
         case .region: region = row.grouping
-        case .billingMethod: billingMethod = row.grouping == "subscription" ? .subscription : .payAsYouGo
+        case .billingMethod: billingMethod = BillingMethod(text: row.grouping)?.wire() ?? .unspecified
         case .specificationAndRegion:
-            let parts = row.grouping.split(separator: " ", maxSplits: 1)
+            let parts = row.grouping.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
             specification = String(parts.first ?? "")
             region = String(parts.dropFirst().first ?? "")
         case .product: product = row.grouping
@@ -34,7 +36,8 @@ extension OrderV1.BillLine {
     }
 
     /// A line.
-    init(_ found: FoundLine) {
+    /// - Parameter now: decides whether its month is final; `nil` when the call has no instant.
+    init(_ found: FoundLine, now: Timestamp?) {
         let (source, line) = (found.source, found.line)
         self.init(sumOf: line.amounts)
         lineID = line.id(of: found.account)
@@ -58,6 +61,8 @@ extension OrderV1.BillLine {
         billingUnit = source.billingUnit?.wire() ?? .unspecified
         reason = source.note
         postedAt = line.postedAt.milliseconds
+        let month = StatisticalPeriod.month
+        if let now, let finalAt = month.finalAt(month.number(of: line.start)) { final = now >= finalAt }
         switch source.kind {
         case .payAsYouGoBill:
             resourceID = source.resourceID

@@ -12,49 +12,34 @@ extension OrderingService {
         let owner = call.account.isEmpty ? nil : try call.accountID()
         let filter = try BillFilter(request)
         let limit = try PageCursor.limit(request.limit)
-        let grouping = BillGrouping(request.groupBy)
+        let now = call.effectiveAt
+        let withTotal = !request.withoutTotal
+        func sums(_ period: StatisticalPeriod) async throws -> Response<OrderV1.ListBillReply> {
+            let after = try SumCursor(request.cursor)
+            let grouping = BillGrouping(request.groupBy)
+            return try await database.read { transaction in
+                let (summary, total) = try transaction.summary(of: owner, filter, period, grouping)
+                let rows = summary.rows().drop { !after.isBefore($0) }.prefix(limit + 1)
+                let page = rows.prefix(limit)
+                return Response(
+                    OrderV1.ListBillReply(
+                        lines: page.map { OrderV1.BillLine($0, period: period, grouping: grouping, now: now) },
+                        total: withTotal ? OrderV1.BillLine(sumOf: total) : nil,
+                        nextCursor: rows.count > limit ? page.last.map { SumCursor($0).text } ?? "" : ""))
+            }
+        }
         switch request.period {
         case .details:
             let cursor = try DetailCursor(request.cursor)
             return try await database.read { transaction in
-                var page = DetailPage(after: cursor, limit: limit)
-                try transaction.forEachBillLine(of: owner, filter) { try page.add($0) }
+                var page = DetailPage(after: cursor, limit: limit, withTotal: withTotal, now: now)
+                // Without a total nothing before the page is looked at, and nothing after it.
+                try transaction.forEachBillLine(of: owner, filter, after: withTotal ? nil : cursor) { try page.add($0) }
                 return Response(page.reply)
             }
-        case .unspecified, .month: return try await sums(.month, grouping, owner, filter, request.cursor, limit)
-        case .day: return try await sums(.day, grouping, owner, filter, request.cursor, limit)
-        case .total: return try await sums(.total, grouping, owner, filter, request.cursor, limit)
-        }
-    }
-
-    private func sums(
-        _ period: StatisticalPeriod, _ grouping: BillGrouping, _ owner: AccountID?, _ filter: BillFilter,
-        _ cursor: String, _ limit: Int
-    ) async throws -> Response<OrderV1.ListBillReply> {
-        let after = try SumCursor(cursor)
-        return try await database.read { transaction in
-            var summary = BillSummary(period: period)
-            var total = BillAmounts()
-            var numbers: [SourceKey: Int] = [:]
-            try transaction.forEachBillLine(of: owner, filter) { found in
-                let key = SourceKey(account: found.account, number: found.line.source)
-                let number: Int
-                if let known = numbers[key] {
-                    number = known
-                } else {
-                    number = summary.number(of: grouping.text(found.source, account: found.account.text))
-                    numbers[key] = number
-                }
-                try summary.add(found.line.amounts, start: found.line.start, grouping: number)
-                try total.add(found.line.amounts)
-            }
-            let rows = summary.rows().drop { !after.isBefore($0) }.prefix(limit + 1)
-            let page = rows.prefix(limit)
-            return Response(
-                OrderV1.ListBillReply(
-                    lines: page.map { OrderV1.BillLine($0, period: period, grouping: grouping) },
-                    total: OrderV1.BillLine(sumOf: total),
-                    nextCursor: rows.count > limit ? page.last.map { SumCursor($0).text } ?? "" : ""))
+        case .unspecified, .month: return try await sums(.month)
+        case .day: return try await sums(.day)
+        case .total: return try await sums(.total)
         }
     }
 
@@ -92,35 +77,73 @@ struct FoundLine {
 }
 
 extension Transaction {
-    /// Lends the lines that a filter admits: by account in the order of partitions, each in the order of its lines' keys.
+    /// Sums over the lines that a filter admits, and the sum of all.
+    fileprivate func summary(
+        of owner: AccountID?, _ filter: BillFilter, _ period: StatisticalPeriod, _ grouping: BillGrouping
+    ) throws -> (summary: BillSummary, total: BillAmounts) {
+        var summary = BillSummary(period: period)
+        var total = BillAmounts()
+        var numbers: [SourceKey: Int] = [:]
+        try forEachBillLine(of: owner, filter, after: nil) { found in
+            let key = SourceKey(account: found.account, number: found.line.source)
+            let number: Int
+            if let known = numbers[key] {
+                number = known
+            } else {
+                number = summary.number(of: grouping.text(found.source, account: found.account.text))
+                numbers[key] = number
+            }
+            try summary.add(found.line.amounts, start: found.line.start, grouping: number)
+            try total.add(found.line.amounts)
+            return true
+        }
+        return (summary, total)
+    }
+
+    /// Lends the lines that a filter admits and that come after a place, until `body` returns `false`: by account in the
+    /// order of partitions, each in the order of its lines' keys.
     fileprivate func forEachBillLine(
-        of owner: AccountID?, _ filter: BillFilter, _ body: (FoundLine) throws -> Void
+        of owner: AccountID?, _ filter: BillFilter, after cursor: DetailCursor?, _ body: (FoundLine) throws -> Bool
     ) throws {
         if let owner {
-            try forEachBillLine(in: try account(owner).id, filter, body)
+            // A cursor of another account is before or after all of this one's lines, as the order says.
+            let id = try account(owner).id
+            if let cursor, cursor.account != id.text {
+                if DetailCursor(account: id, key: .first) < cursor { return }
+                _ = try forEachBillLine(in: id, filter, after: nil, body)
+            } else {
+                _ = try forEachBillLine(in: id, filter, after: cursor?.key, body)
+            }
             return
         }
-        var place = (partition: 0, account: "")
+        if let cursor, let id = try? AccountID(cursor.account) {
+            guard try forEachBillLine(in: id, filter, after: cursor.key, body) else { return }
+        }
+        var place = cursor.map { (partition: $0.partition, account: $0.account) } ?? (partition: 0, account: "")
         while true {
             let accounts = try accounts(
                 partitions: place.partition..<Partition.count, after: place.account, limit: 100)
-            for account in accounts { try forEachBillLine(in: account.id, filter, body) }
+            for account in accounts {
+                guard try forEachBillLine(in: account.id, filter, after: nil, body) else { return }
+            }
             guard let last = accounts.last else { return }
             place = (Partition.of(last.id.text), last.id.text)
         }
     }
 
     private func forEachBillLine(
-        in account: AccountID, _ filter: BillFilter, _ body: (FoundLine) throws -> Void
-    ) throws {
+        in account: AccountID, _ filter: BillFilter, after: LineKey?, _ body: (FoundLine) throws -> Bool
+    ) throws -> Bool {
         let sources = try sources(of: account).filter { filter.admits($0.value) }
-        guard !sources.isEmpty else { return }
-        try forEachLine(of: account, from: filter.start, to: filter.end) { line in
-            if let source = sources[line.source] {
-                try body(FoundLine(account: account, source: source, line: line))
+        guard !sources.isEmpty else { return true }
+        var goesOn = true
+        try forEachLine(of: account, from: filter.start, to: filter.end, after: after) { line in
+            if let source = sources[line.source], filter.admits(line.amounts) {
+                goesOn = try body(FoundLine(account: account, source: source, line: line))
             }
-            return true
+            return goesOn
         }
+        return goesOn
     }
 }
 
@@ -128,44 +151,52 @@ extension Transaction {
 private struct DetailPage {
     private let after: DetailCursor?
     private let limit: Int
+    private let withTotal: Bool
+    private let now: Timestamp?
     private var total = BillAmounts()
     private var lines: [OrderV1.BillLine] = []
     private var last: DetailCursor?
     private var hasMore = false
 
-    init(after: DetailCursor?, limit: Int) {
+    init(after: DetailCursor?, limit: Int, withTotal: Bool, now: Timestamp?) {
         self.after = after
         self.limit = limit
+        self.withTotal = withTotal
+        self.now = now
     }
 
-    mutating func add(_ found: FoundLine) throws {
-        try total.add(found.line.amounts)
-        let place = DetailCursor(account: found.account, line: found.line)
-        if let after, !(after < place) { return }
+    /// - Returns: whether it has a use for more.
+    mutating func add(_ found: FoundLine) throws -> Bool {
+        if withTotal { try total.add(found.line.amounts) }
+        let place = DetailCursor(
+            account: found.account, key: LineKey(start: found.line.start, source: found.line.source))
+        if let after, !(after < place) { return true }
         guard lines.count < limit else {
             hasMore = true
-            return
+            return withTotal
         }
-        lines.append(OrderV1.BillLine(found))
+        lines.append(OrderV1.BillLine(found, now: now))
         last = place
+        return true
     }
 
     var reply: OrderV1.ListBillReply {
         OrderV1.ListBillReply(
-            lines: lines, total: OrderV1.BillLine(sumOf: total), nextCursor: hasMore ? last?.text ?? "" : "")
+            lines: lines, total: withTotal ? OrderV1.BillLine(sumOf: total) : nil,
+            nextCursor: hasMore ? last?.text ?? "" : "")
     }
 }
 
 /// A place among lines: their keys, which never change, so lines that come later move nothing.
 private struct DetailCursor: Comparable {
-    private let partition: Int
-    private let account: String
-    private let key: LineKey
+    let partition: Int
+    let account: String
+    let key: LineKey
 
-    init(account: AccountID, line: BillLine) {
+    init(account: AccountID, key: LineKey) {
         self.account = account.text
         partition = Partition.of(account.text)
-        key = LineKey(start: line.start, source: line.source)
+        self.key = key
     }
 
     /// `nil` for the empty text: before everything.
@@ -212,28 +243,35 @@ private struct SumCursor {
 }
 
 extension BillFilter {
-    /// - Throws: `PageError` for an end before the start.
-    fileprivate init(_ request: OrderV1.ListBillRequest) throws(PageError) {
+    /// - Throws: `PageError` for an end before the start; `BillError.rangeTooLong`.
+    fileprivate init(_ request: OrderV1.ListBillRequest) throws {
         self.init()
         if request.start != 0 { start = Timestamp(milliseconds: request.start) }
         if request.end != 0 { end = Timestamp(milliseconds: request.end) }
         guard start <= end else {
             throw PageError(field: "end", value: String(request.end), why: "is before the start")
         }
+        try requireRange()
         groupID = request.groupID
         region = request.region
         specification = request.specification
         kinds = request.itemKinds.filter(ItemKind.self)
         if !request.billingMethods.isEmpty {
-            let subscription = request.billingMethods.contains(.subscription)
-            let payAsYouGo = request.billingMethods.contains(.payAsYouGo)
-            kinds = kinds.filter { kind in
-                switch kind.method {
-                case .subscription: subscription
-                case .payAsYouGo: payAsYouGo
-                case nil: false
-                }
-            }
+            let methods = request.billingMethods.filter(BillingMethod.self)
+            kinds = kinds.filter { $0.method.map(methods.contains) ?? false }
+        }
+        if !request.statuses.isEmpty { statuses = Set(request.statuses.compactMap { BillAmounts.Status($0) }) }
+        if request.outstanding { statuses.remove(.paid) }
+    }
+}
+
+extension BillAmounts.Status {
+    fileprivate init?(_ status: OrderV1.LineStatus) {
+        switch status {
+        case .unspecified: return nil
+        case .paid: self = .paid
+        case .partlyPaid: self = .partlyPaid
+        case .unpaid: self = .unpaid
         }
     }
 }

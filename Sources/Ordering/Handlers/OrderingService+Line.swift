@@ -16,7 +16,7 @@ extension OrderingService {
             guard let found = try transaction.line(name) else { throw OrderError.lineNotFound(request.lineID) }
             let (source, line) = (found.source, found.line)
             var details = OrderV1.LineDetails(
-                line: OrderV1.BillLine(found), anchor: Timestamp.wire(source.anchor),
+                line: OrderV1.BillLine(found, now: call.effectiveAt), anchor: Timestamp.wire(source.anchor),
                 createdAt: source.createdAt.milliseconds, payments: try transaction.payments(of: found))
             if !source.orderID.isEmpty {
                 details.order = OrderV1.Order(try transaction.order(source.orderID, of: found.account))

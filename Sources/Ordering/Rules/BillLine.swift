@@ -172,7 +172,7 @@ struct BillAmounts: Hashable, Sendable {
         lines += other.lines
     }
 
-    enum Status: Hashable, Sendable { case paid, partlyPaid, unpaid }
+    enum Status: CaseIterable, Hashable, Sendable { case paid, partlyPaid, unpaid }
 
     var status: Status {
         guard outstanding != .zero else { return .paid }

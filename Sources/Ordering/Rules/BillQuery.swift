@@ -10,6 +10,23 @@ struct BillFilter: Hashable, Sendable {
     var region = ""
     var specification = ""
     var kinds = Set(ItemKind.allCases)
+    var statuses = Set(BillAmounts.Status.allCases)
+
+    static let longestMonths = 18
+
+    /// - Throws: `BillError.rangeTooLong` for a range that is closed on both sides and longer than `longestMonths`.
+    func requireRange() throws(BillError) {
+        guard start > .earliest, end <= .latest else { return }
+        let date = BillingCalendar.date(of: start)
+        let month = date.year * 12 + date.month - 1 + BillFilter.longestMonths
+        // The same day that many months later, or the last one of a month that is too short.
+        let length = CivilDate.length(year: month / 12, month: month % 12 + 1)
+        guard let last = CivilDate(year: month / 12, month: month % 12 + 1, day: min(date.day, length)) else { return }
+        let limit = BillingCalendar.midnight(last).adding(milliseconds: start - BillingCalendar.day(of: start))
+        guard end <= limit else { throw .rangeTooLong(start: start, end: end) }
+    }
+
+    func admits(_ amounts: BillAmounts) -> Bool { statuses.contains(amounts.status) }
 
     func admits(_ source: BillSource) -> Bool {
         kinds.contains(source.kind) && (groupID.isEmpty || source.groupID == groupID)
@@ -45,6 +62,21 @@ enum StatisticalPeriod: Hashable, Sendable {
         }
     }
 
+    /// When the lines of a period are final: at 12:00 on the 3rd of the month after it (domain 9.4); `nil` for `total`.
+    func finalAt(_ number: Int64) -> Timestamp? {
+        let next: Int
+        switch self {
+        case .month: next = Int(number) + 1
+        case .day:
+            let date = CivilDate(daysSinceEpoch: number)
+            next = date.year * 12 + date.month
+        case .total: return nil
+        }
+        return CivilDate(year: next / 12, month: next % 12 + 1, day: 3).map {
+            BillingCalendar.midnight($0).adding(milliseconds: 12 * .millisecondsPerHour)
+        }
+    }
+
     private static func monthText(year: Int, month: Int) -> String {
         // The text of a date without its day: a month of the calendar always has a first.
         String(CivilDate(year: year, month: month, day: 1)?.description.dropLast(3) ?? "")
@@ -71,15 +103,27 @@ enum BillGrouping: Hashable, Sendable {
         case .specification: source.specification
         case .region: source.region
         case .billingMethod:
-            switch source.kind.method {
-            case .subscription: "subscription"
-            case .payAsYouGo: "pay-as-you-go"
-            case nil: "adjustment"
-            }
-        case .specificationAndRegion: source.specification + " " + source.region
+            source.kind.method?.text ?? "adjustment"
+        case .specificationAndRegion:
+            source.specification.isEmpty && source.region.isEmpty ? "" : source.specification + " " + source.region
         case .product: source.product.rawValue
         case .account: account
         }
+    }
+}
+
+extension BillingMethod {
+    var text: String {
+        switch self {
+        case .subscription: "subscription"
+        case .payAsYouGo: "pay-as-you-go"
+        }
+    }
+
+    /// `nil` for what no method is called.
+    init?(text: String) {
+        guard let method = BillingMethod.allCases.first(where: { $0.text == text }) else { return nil }
+        self = method
     }
 }
 

@@ -15,6 +15,9 @@ struct LineKey: Hashable, Comparable, Sendable {
     var start: Timestamp
     var source: Int64
 
+    /// Before every line: sources are numbered from 1.
+    static let first = LineKey(start: .earliest, source: 0)
+
     static func < (left: LineKey, right: LineKey) -> Bool { (left.start, left.source) < (right.start, right.source) }
 }
 
@@ -127,32 +130,41 @@ extension Transaction {
         return true
     }
 
-    /// Lends the lines of an account that start in `[from, to)`, in the order of their keys, each with what is still
-    /// owed on it, until `body` returns `false`.
+    /// Lends the lines of an account that start in `[from, to)` and come after a key, in the order of their keys, each
+    /// with what is still owed on it, until `body` returns `false`. It reads what it lends, and no more.
     func forEachLine(
-        of account: AccountID, from: Timestamp, to: Timestamp, _ body: (BillLine) throws -> Bool
+        of account: AccountID, from: Timestamp, to: Timestamp, after: LineKey? = nil,
+        _ body: (BillLine) throws -> Bool
     ) throws {
-        var owed: [LineKey: Money] = [:]
-        try forEachOutstandingLine(of: account) { line in
-            owed[LineKey(start: line.start, source: line.source)] = line.outstanding
-            return true
-        }
+        // Most accounts owe nothing: no look for each line then.
+        let owes = try !all(
+            "SELECT 1 FROM outstanding_line WHERE partition = ? AND account = ? LIMIT 1", accountKey(account)
+        ) { $0.integer(0) }.isEmpty
+        let owed =
+            owes
+            ? """
+            COALESCE((
+                SELECT o.outstanding FROM outstanding_line o
+                WHERE o.partition = l.partition AND o.account = l.account AND o.start_at = l.start_at
+                    AND o.source = l.source), 0)
+            """ : "0"
         try forEachRow(
             """
             SELECT start_at, source, end_at, price_list_version, list_price_nanos, gross, discount, round_down, coupon,
-                sequence, posted_at
-            FROM bill_line WHERE partition = ? AND account = ? AND start_at >= ? AND start_at < ?
+                sequence, posted_at, \(owed)
+            FROM bill_line l WHERE partition = ? AND account = ? AND start_at >= ? AND start_at < ?
             ORDER BY start_at, source
-            """, accountKey(account) + [.instant(from), .instant(to)]
+            """, accountKey(account) + [.instant(after.map { max(from, $0.start) } ?? from), .instant(to)]
         ) { row in
             let key = LineKey(start: row.instant(0), source: row.integer(1))
+            if let after, key <= after { return true }
             return try body(
                 BillLine(
                     start: key.start, end: row.instant(2), source: key.source, priceListVersion: row.int(3),
                     listPrice: UnitPrice(nanos: row.integer(4)),
                     amounts: BillAmounts(
                         gross: row.money(5), discount: row.money(6), roundDown: row.money(7), coupon: row.money(8),
-                        outstanding: owed.isEmpty ? .zero : owed[key] ?? .zero, lines: 1),
+                        outstanding: row.money(11), lines: 1),
                     sequence: row.integer(9), postedAt: row.instant(10)))
         }
     }
