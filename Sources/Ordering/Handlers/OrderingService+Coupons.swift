@@ -112,9 +112,16 @@ extension Coupon {
             }
             return product
         }
+        // One that is unknown must not make it a coupon for both.
+        let methods = try request.billingMethods.map { method in
+            guard let known = BillingMethod(wire: method) else {
+                throw refuse("billing_methods", method.wireName, "is neither subscription nor pay-as-you-go")
+            }
+            return known
+        }
         self.init(
             id: id, account: account, name: request.name, amount: amount, remaining: amount, minimumOrder: minimum,
             validity: Period(start, end), products: Set(products),
-            methods: Set(request.billingMethods.compactMap { BillingMethod(wire: $0) }), grantedAt: grantedAt)
+            methods: Set(methods), grantedAt: grantedAt)
     }
 }

@@ -203,10 +203,11 @@ extension Transaction {
         }
         let spent = try parts.couponID.map { id in
             var coupon = try self.coupon(id.text, of: account.id)
-            try coupon.requireUsable(forOrderOf: total, at: instant)
+            // An online payment counts on what the coupon had when it was announced.
             guard coupon.remaining >= parts.coupon else {
                 throw CouponError.changed(id.text, needed: parts.coupon, left: coupon.remaining)
             }
+            try coupon.requireUsable(forOrderOf: total, at: instant)
             coupon.spend(parts.coupon)
             return coupon
         }

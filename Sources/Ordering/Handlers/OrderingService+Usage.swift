@@ -71,8 +71,11 @@ extension Transaction {
         _ share: UsageBatch.Share, of batch: UsageBatch, into outcome: inout UsageOutcome
     ) throws {
         var account = try account(share.account)
-        let at = account.follow(batch.cutAt)
-        let coupons = try usableCoupons(of: account.id, at: at).filter { $0.paysUsage(at: at) }
+        // The account may be ahead of a cut that comes late; what the cut finds it finds at its own instant, as metering
+        // does, which stops all use there.
+        let cut = batch.cutAt
+        _ = account.follow(cut)
+        let coupons = try usableCoupons(of: account.id, at: cut).filter { $0.paysUsage(at: cut) }
         var settlement = Settlement(funds: account.balance, coupons: coupons)
         var uses: [(line: LineKey, part: CouponPart)] = []
         let posted = try insert(share.lines, of: batch, for: account, paidBy: &settlement, noting: &uses)
@@ -94,13 +97,15 @@ extension Transaction {
                 }
             }
         }
-        let firstMonthEnd = share.lines.first.map { MonthClose.end(ofMonthAt: $0.start) }
-        account.closeAt = account.closeAt ?? firstMonthEnd
-        if let closeAt = account.closeAt, closeAt <= at { _ = try closeMonth(of: &account) }
+        // A slice that was held back may be of a month before that of the last one.
+        for line in [share.lines.first, share.lines.last] {
+            account.closeAt = account.closeAt ?? line.map { MonthClose.end(ofMonthAt: $0.start) }
+            if let closeAt = account.closeAt, closeAt <= cut { _ = try closeMonth(of: &account) }
+        }
         let credit = account.balance + settlement.coupons.reduce(.zero) { $0 + $1.remaining }
         let notices = [
-            account.noteCredit(credit, burnPerHourNanos: batch.burnPerHourNanos(of: share), at: at),
-            account.findOverdue(at: at),
+            account.noteCredit(credit, burnPerHourNanos: batch.burnPerHourNanos(of: share), at: cut),
+            account.findOverdue(at: cut),
         ]
         try record(notices.compactMap { $0 }, of: account.id)
         try update(account)

@@ -5,7 +5,7 @@ enum Adjustment {
     /// How much is moved, whichever way.
     /// - Throws: `OrderError.adjustmentMalformed` for nothing, for more than a request may name, and without a reason.
     static func size(of amount: Money, reason: String) throws -> Money {
-        guard amount != .zero, amount.micros > -Money.largestInput.micros, amount <= .largestInput else {
+        guard amount != .zero, amount.micros >= -Money.largestInput.micros, amount <= .largestInput else {
             throw OrderError.adjustmentMalformed(
                 field: "amount_micros", value: amount.description, why: "is zero or more than 1000000000 USD")
         }

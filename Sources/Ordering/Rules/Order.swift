@@ -119,6 +119,13 @@ struct Order: Hashable, Sendable {
         state = try OrderStateMachine.next(state, event, of: self)
     }
 
+    /// Notes that the coupon is given back that alone paid the order, which is done once.
+    /// - Throws: `OrderError.refundTooLarge`.
+    mutating func noteCouponRestored(at instant: Timestamp) throws(OrderError) {
+        guard refundedAt == nil else { throw .refundTooLarge(order: id.text, amount: .zero, left: .zero) }
+        refundedAt = instant
+    }
+
     /// Notes that `amount` is given back.
     /// - Throws: `OrderError.refundTooLarge`.
     mutating func refund(_ amount: Money, at instant: Timestamp) throws(OrderError) {

@@ -89,7 +89,11 @@ struct RefundShare: Hashable, Sendable {
                 throw OrderError.refundMalformed(
                     field: "lines", value: share.order.id.text, why: "names an order twice")
             }
-            if share.amount > .zero { try shares[index].order.refund(share.amount, at: instant) }
+            if share.amount > .zero {
+                try shares[index].order.refund(share.amount, at: instant)
+            } else {
+                try shares[index].order.noteCouponRestored(at: instant)
+            }
             sums.toBalance = try sums.toBalance.adding(share.toBalance)
             sums.online = try sums.online.adding(share.online)
             sums.coupon = try sums.coupon.adding(share.restored)
