@@ -21,9 +21,19 @@ struct UsageBatch {
         }
     }
 
-    /// The batch in parts of at most `largest` slices; none if it has no slices.
+    /// The batch in parts of at most `largest` slices, none if it has no slices. An account is settled as a whole, so a part
+    /// ends between two accounts; only one that has more slices than a part by itself is divided.
     func ranges(of largest: Int) -> [Range<Int>] {
-        stride(from: 0, to: items.count, by: largest).map { $0..<min($0 + largest, items.count) }
+        var ranges: [Range<Int>] = []
+        var (first, lastAccount) = (0, 0)
+        for index in items.indices {
+            if items[index].account != items[lastAccount].account { lastAccount = index }
+            guard index - first == largest else { continue }
+            let end = lastAccount > first ? lastAccount : index
+            ranges.append(first..<end)
+            first = end
+        }
+        return first < items.count ? ranges + [first..<items.count] : ranges
     }
 
     /// In one hour each segment has one slice, so resource and slice number are the same.

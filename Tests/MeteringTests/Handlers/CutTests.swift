@@ -227,9 +227,21 @@ import Testing
         let reply = try await rig.cut(through: "2026-04-10 10:00")
         #expect(reply.accounts == 2 && reply.lines == 2100)
         #expect(rig.pricing.largestRate == 2048)
-        #expect(rig.order.calls == 2)
+        // The three slices of one account, and the other account in two parts, since it is more than a call by itself.
+        #expect(rig.order.calls == 3)
         let mine = rig.order.lines.filter { $0.account == Rig.account }.map(\.group)
         #expect(mine == mine.sorted())
+    }
+
+    @Test("A full batch is divided between accounts, since order settles an account as a whole")
+    func divided() async throws {
+        let rig = try Rig()
+        for index in 0..<2200 {
+            try await rig.create(at: "2026-04-10 09:00", account: index % 2 == 0 ? "acct-other" : Rig.account)
+        }
+        #expect(try await rig.cut(through: "2026-04-10 10:00").lines == 2200)
+        #expect(rig.pricing.largestRate == 1100)
+        #expect(rig.order.calls == 2)
     }
 
     @Test("A cut that runs out of time says so, and goes on where it stopped")
