@@ -22,11 +22,9 @@ extension OrderingService {
             let coupon = try transaction.coupon(
                 named: request.couponID, without: request.withoutCoupon, forOrderOf: order.offer.total, of: id, at: at)
             let due = order.offer.total - (coupon?.amount ?? .zero)
-            guard due > .zero else { throw OrderError.nothingToPay(order: order.id.text) }
             let balancePart = Money(micros: request.balanceMicros)
-            guard balancePart >= .zero, balancePart < due else {
-                throw OrderError.balancePartMalformed(balancePart, due: due)
-            }
+            guard balancePart >= .zero else { throw OrderError.balancePartMalformed(balancePart) }
+            guard balancePart < due else { throw OrderError.nothingToPay(order: order.id.text) }
             let payment = try Payment(
                 id: paymentID, account: id, reference: request.reference, orderID: order.id,
                 amount: due - balancePart, balancePart: balancePart, coupon: coupon, registeredAt: at)

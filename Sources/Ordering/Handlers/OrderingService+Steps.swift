@@ -38,7 +38,8 @@ extension OrderingService {
         let orderID = OrderID(from: identifiers)
         return try await step(request.step, call, request) { transaction in
             var account = try transaction.account(id)
-            let at = try account.takeEffect(at: instant)
+            // The clock's own attempt, which may be made late: it must not fail for the time that took.
+            let at = account.follow(instant)
             var order = Order(
                 id: orderID, account: id, kind: .renewal, groupID: try GroupID(request.groupID),
                 offer: try OrderOffer(request.quote), name: request.name, network: request.network, placedAt: at,

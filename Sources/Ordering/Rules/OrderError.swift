@@ -39,9 +39,9 @@ enum OrderError: BillingError, Hashable {
     /// A correction charges no more than the balance.
     case adjustmentTooLarge(Money, balance: Money)
     case throughMalformed(Int64)
-    /// A coupon, or a coupon and the balance, pay the whole order.
+    /// A coupon and the part from the balance pay the whole order.
     case nothingToPay(order: String)
-    case balancePartMalformed(Money, due: Money)
+    case balancePartMalformed(Money)
     /// The account is not overdue since that instant (any more): nothing is released (O1).
     case notOverdueSince(Timestamp)
     case lineNotFound(String)
@@ -143,10 +143,10 @@ enum OrderError: BillingError, Hashable {
                 + "charge less, or have the account topped up first."
         case .throughMalformed(let milliseconds): "\(milliseconds) is no instant of the billing calendar."
         case .nothingToPay(let order):
-            "Nothing of order \(order) is left to pay online; pay it from the balance, which its coupon needs alone."
-        case .balancePartMalformed(let part, let due):
-            "A part of \(part.shortDescription) USD from the balance is not between 0 and the "
-                + "\(due.shortDescription) USD that are due."
+            "Nothing of order \(order) is left to pay online after its coupon and the part from the balance; pay it from "
+                + "the balance."
+        case .balancePartMalformed(let part):
+            "A part of \(part.shortDescription) USD cannot be taken from the balance; name 0 or more."
         case .lineNotFound(let line): "There is no bill line '\(line)' in this account."
         case .notOverdueSince(let instant):
             "The account is not overdue since \(BillingCalendar.format(instant)) any more; nothing is released."
@@ -193,7 +193,7 @@ enum OrderError: BillingError, Hashable {
         case .refundTooLarge(_, let amount, _): amount.description
         case .paymentMethodMissing, .stepMissing: ""
         case .adjustmentMalformed(_, let value, _), .nothingToPay(let value), .lineNotFound(let value): value
-        case .adjustmentTooLarge(let amount, _), .balancePartMalformed(let amount, _): amount.description
+        case .adjustmentTooLarge(let amount, _), .balancePartMalformed(let amount): amount.description
         case .throughMalformed(let milliseconds): String(milliseconds)
         case .notOverdueSince(let instant): instant.description
         }
