@@ -24,6 +24,11 @@ public enum BillingCalendar {
         return midnight(CivilDate(daysSinceEpoch: date.daysSinceEpoch - Int64(date.day - 1)))
     }
 
+    /// 00:00 of the first day of the billing month after that which holds `instant`.
+    public static func monthEnd(of instant: Timestamp) -> Timestamp {
+        midnight(date(of: month(of: instant)).adding(months: 1))
+    }
+
     public static func date(of instant: Timestamp) -> CivilDate {
         let local = Int128(instant.milliseconds + offsetMilliseconds)
         return CivilDate(daysSinceEpoch: Rounding.floor.divide(local, by: Int128(Int64.millisecondsPerDay)))

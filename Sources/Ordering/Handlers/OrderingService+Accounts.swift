@@ -38,7 +38,9 @@ extension OrderingService {
             }
         }
         let cursor = request.cursor
-        guard cursor.isEmpty || (try? AccountID(cursor)) != nil else { throw PageError.cursor(cursor) }
+        if !cursor.isEmpty {
+            do throws(IdentifierError) { _ = try AccountID(cursor) } catch { throw PageError.cursor(cursor) }
+        }
         let first = cursor.isEmpty ? 0 : Partition.of(cursor)
         return try await database.read { transaction in
             let accounts = try transaction.accounts(

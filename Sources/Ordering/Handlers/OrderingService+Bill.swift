@@ -30,7 +30,8 @@ extension OrderingService {
         }
         switch request.period {
         case .details:
-            let cursor = try DetailCursor(request.cursor)
+            let cursor = LineName(request.cursor)
+            guard cursor != nil || request.cursor.isEmpty else { throw PageError.cursor(request.cursor) }
             return try await database.read { transaction in
                 var page = DetailPage(after: cursor, limit: limit, withTotal: withTotal, now: now)
                 // Without a total nothing before the page is looked at, and nothing after it.
@@ -103,23 +104,24 @@ extension Transaction {
     /// Lends the lines that a filter admits and that come after a place, until `body` returns `false`: by account in the
     /// order of partitions, each in the order of its lines' keys.
     fileprivate func forEachBillLine(
-        of owner: AccountID?, _ filter: BillFilter, after cursor: DetailCursor?, _ body: (FoundLine) throws -> Bool
+        of owner: AccountID?, _ filter: BillFilter, after cursor: LineName?, _ body: (FoundLine) throws -> Bool
     ) throws {
         if let owner {
             // A cursor of another account is before or after all of this one's lines, as the order says.
             let id = try account(owner).id
-            if let cursor, cursor.account != id.text {
-                if DetailCursor(account: id, key: .first) < cursor { return }
+            if let cursor, cursor.account != id {
+                if LineName(account: id, key: .first) < cursor { return }
                 _ = try forEachBillLine(in: id, filter, after: nil, body)
             } else {
                 _ = try forEachBillLine(in: id, filter, after: cursor?.key, body)
             }
             return
         }
-        if let cursor, let id = try? AccountID(cursor.account) {
-            guard try forEachBillLine(in: id, filter, after: cursor.key, body) else { return }
+        var place = (partition: 0, account: "")
+        if let cursor {
+            guard try forEachBillLine(in: cursor.account, filter, after: cursor.key, body) else { return }
+            place = (Partition.of(cursor.account.text), cursor.account.text)
         }
-        var place = cursor.map { (partition: $0.partition, account: $0.account) } ?? (partition: 0, account: "")
         while true {
             let accounts = try accounts(
                 partitions: place.partition..<Partition.count, after: place.account, limit: 100)
@@ -149,16 +151,16 @@ extension Transaction {
 
 /// Collects one page of lines, and the total over all.
 private struct DetailPage {
-    private let after: DetailCursor?
+    private let after: LineName?
     private let limit: Int
     private let withTotal: Bool
     private let now: Timestamp?
     private var total = BillAmounts()
     private var lines: [OrderV1.BillLine] = []
-    private var last: DetailCursor?
+    private var last: LineName?
     private var hasMore = false
 
-    init(after: DetailCursor?, limit: Int, withTotal: Bool, now: Timestamp?) {
+    init(after: LineName?, limit: Int, withTotal: Bool, now: Timestamp?) {
         self.after = after
         self.limit = limit
         self.withTotal = withTotal
@@ -168,7 +170,7 @@ private struct DetailPage {
     /// - Returns: whether it has a use for more.
     mutating func add(_ found: FoundLine) throws -> Bool {
         if withTotal { try total.add(found.line.amounts) }
-        let place = DetailCursor(
+        let place = LineName(
             account: found.account, key: LineKey(start: found.line.start, source: found.line.source))
         if let after, !(after < place) { return true }
         guard lines.count < limit else {
@@ -184,37 +186,6 @@ private struct DetailPage {
         OrderV1.ListBillReply(
             lines: lines, total: withTotal ? OrderV1.BillLine(sumOf: total) : nil,
             nextCursor: hasMore ? last?.text ?? "" : "")
-    }
-}
-
-/// A place among lines: their keys, which never change, so lines that come later move nothing.
-private struct DetailCursor: Comparable {
-    let partition: Int
-    let account: String
-    let key: LineKey
-
-    init(account: AccountID, key: LineKey) {
-        self.account = account.text
-        partition = Partition.of(account.text)
-        self.key = key
-    }
-
-    /// `nil` for the empty text: before everything.
-    init?(_ text: String) throws(PageError) {
-        guard !text.isEmpty else { return nil }
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 3, let start = Int64(parts[1]), let source = Int64(parts[2]) else {
-            throw .cursor(text)
-        }
-        account = String(parts[0])
-        partition = Partition.of(account)
-        key = LineKey(start: Timestamp(milliseconds: start), source: source)
-    }
-
-    var text: String { "\(account)/\(key.start.milliseconds)/\(key.source)" }
-
-    static func < (left: Self, right: Self) -> Bool {
-        (left.partition, left.account, left.key) < (right.partition, right.account, right.key)
     }
 }
 

@@ -30,23 +30,6 @@ extension OrderingService {
     }
 }
 
-/// The name of a line taken apart: its account, start and source.
-private struct LineName: Sendable {
-    let account: AccountID
-    let key: LineKey
-
-    /// `nil` for what no line is called.
-    init?(_ text: String) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 3, let start = Int64(parts[1]), let source = Int64(parts[2]),
-            (Timestamp.earliest.milliseconds..<Timestamp.latest.milliseconds).contains(start),
-            let account = try? AccountID(String(parts[0]))
-        else { return nil }
-        self.account = account
-        key = LineKey(start: Timestamp(milliseconds: start), source: source)
-    }
-}
-
 extension Transaction {
     fileprivate func line(_ name: LineName) throws -> FoundLine? {
         guard let source = try sources(of: name.account)[name.key.source] else { return nil }

@@ -17,9 +17,8 @@ extension OrderingService {
                 for account in due {
                     var account = account
                     _ = account.follow(through)
-                    let recovered = try transaction.closeMonth(of: &account)
+                    try transaction.closeMonth(of: &account, at: through)
                     try transaction.update(account)
-                    if recovered { try transaction.noteRecovery(of: account, through: through) }
                 }
                 return due.count
             }
@@ -95,9 +94,9 @@ enum DueWork {
 extension Transaction {
     /// Closes the month of an account that is over: posts the round-down line and credits the fraction. The account
     /// itself is kept by `update`.
-    /// - Returns: whether that ended the account's being overdue.
-    func closeMonth(of account: inout Account) throws -> Bool {
-        guard let end = account.closeAt else { return false }
+    /// - Parameter instant: of the cut or the call that closes it, by which a repeat asks for the accounts that recovered.
+    func closeMonth(of account: inout Account, at instant: Timestamp) throws {
+        guard let end = account.closeAt else { return }
         account.closeAt = nil
         let month = BillingCalendar.month(of: end.adding(milliseconds: -1))
         let close = MonthClose(month: month, net: try usageNet(of: account.id, month: month))
@@ -106,9 +105,9 @@ extension Transaction {
             INSERT INTO month_close (partition, account, month, closed_at, fraction, recovered)
             VALUES (?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING
             """,
-            accountKey(account.id) + [.instant(month), .instant(account.lastAt), .money(close.fraction)])
+            accountKey(account.id) + [.instant(month), .instant(instant), .money(close.fraction)])
         // A slice that a saga held back may come after the close; it costs what it costs.
-        guard isFirst == 1, close.fraction > .zero else { return false }
+        guard isFirst == 1, close.fraction > .zero else { return }
         let source = BillSource.roundDown(close)
         let sequence = account.nextSequence
         let credited = try credit(close.fraction, to: &account) { settled in
@@ -120,15 +119,10 @@ extension Transaction {
             amounts: try .line(gross: .zero, roundDown: close.fraction, paid: -close.fraction), sequence: sequence,
             postedAt: account.lastAt)
         _ = try insert(line, about: source, of: account)
-        return credited.recovered
-    }
-
-    /// Notes that the month close of an account that `closeMonth` closed ended its being overdue.
-    fileprivate func noteRecovery(of account: Account, through: Timestamp) throws {
+        guard credited.recovered else { return }
         try execute(
-            """
-            UPDATE month_close SET recovered = 1, closed_at = ? WHERE partition = ? AND account = ? AND closed_at = ?
-            """, [.instant(through)] + accountKey(account.id) + [.instant(account.lastAt)])
+            "UPDATE month_close SET recovered = 1 WHERE partition = ? AND account = ? AND month = ?",
+            accountKey(account.id) + [.instant(month)])
     }
 
     fileprivate func accountsRecovered(byCloseAt instant: Timestamp) throws -> [String] {

@@ -99,8 +99,8 @@ extension Transaction {
         }
         // A slice that was held back may be of a month before that of the last one.
         for line in [share.lines.first, share.lines.last] {
-            account.closeAt = account.closeAt ?? line.map { MonthClose.end(ofMonthAt: $0.start) }
-            if let closeAt = account.closeAt, closeAt <= cut { _ = try closeMonth(of: &account) }
+            account.closeAt = account.closeAt ?? line.map { BillingCalendar.monthEnd(of: $0.start) }
+            if let closeAt = account.closeAt, closeAt <= cut { try closeMonth(of: &account, at: cut) }
         }
         let credit = account.balance + settlement.coupons.reduce(.zero) { $0 + $1.remaining }
         let notices = [

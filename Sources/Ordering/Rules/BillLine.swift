@@ -132,7 +132,9 @@ struct BillLine: Hashable, Sendable {
     var postedAt: Timestamp
 
     /// What names it on bills.
-    func id(of account: AccountID) -> String { "\(account)/\(start.milliseconds)/\(source)" }
+    func id(of account: AccountID) -> String {
+        LineName(account: account, key: LineKey(start: start, source: source)).text
+    }
 }
 
 /// The amounts of a line or of many: `payable = gross - discount - round-down - coupon = paid + outstanding`

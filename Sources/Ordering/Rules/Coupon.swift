@@ -42,14 +42,10 @@ struct Coupon: Hashable, Sendable {
         self.grantedAt = grantedAt
     }
 
-    private func isLive(at instant: Timestamp) -> Bool { remaining > .zero && validity.contains(instant) }
-
-    /// Whether it can pay for anything at an instant.
-    func isUsable(at instant: Timestamp) -> Bool { isLive(at: instant) }
-
     /// Whether it pays pay-as-you-go bills at an instant; one with a minimum never does.
     func paysUsage(at instant: Timestamp) -> Bool {
-        isLive(at: instant) && minimumOrder == .zero && (methods.isEmpty || methods.contains(.payAsYouGo))
+        remaining > .zero && validity.contains(instant) && minimumOrder == .zero
+            && (methods.isEmpty || methods.contains(.payAsYouGo))
     }
 
     func applies(to product: Product) -> Bool { products.isEmpty || products.contains(product) }

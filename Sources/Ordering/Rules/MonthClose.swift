@@ -15,11 +15,5 @@ struct MonthClose: Hashable, Sendable {
     }
 
     /// The instant of the round-down line: the last millisecond of the month, so that it falls on its last day.
-    var lineAt: Timestamp { MonthClose.end(ofMonthAt: month).adding(milliseconds: -1) }
-
-    /// 00:00 of the month after that which holds `instant`.
-    static func end(ofMonthAt instant: Timestamp) -> Timestamp {
-        let first = BillingCalendar.date(of: BillingCalendar.month(of: instant))
-        return BillingCalendar.midnight(first.adding(months: 1))
-    }
+    var lineAt: Timestamp { BillingCalendar.monthEnd(of: month).adding(milliseconds: -1) }
 }

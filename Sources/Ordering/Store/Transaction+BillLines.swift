@@ -10,17 +10,6 @@ struct OutstandingLine: Hashable, Sendable {
     var outstanding: Money
 }
 
-/// The key of a line within its account.
-struct LineKey: Hashable, Comparable, Sendable {
-    var start: Timestamp
-    var source: Int64
-
-    /// Before every line: sources are numbered from 1.
-    static let first = LineKey(start: .earliest, source: 0)
-
-    static func < (left: LineKey, right: LineKey) -> Bool { (left.start, left.source) < (right.start, right.source) }
-}
-
 extension Transaction {
     // MARK: Sources
 
@@ -195,7 +184,7 @@ extension Transaction {
             WHERE l.partition = ? AND l.account = ? AND l.start_at >= ? AND l.start_at < ? AND s.kind = ?
             """,
             accountKey(account) + [
-                .instant(month), .instant(MonthClose.end(ofMonthAt: month)),
+                .instant(month), .instant(BillingCalendar.monthEnd(of: month)),
                 .integer(ItemKind.payAsYouGoBill.rawValue),
             ]
         ) { $0.money(0) }.first ?? .zero

@@ -25,15 +25,6 @@ enum PriceUnit: String, Hashable, Sendable, CaseIterable {
     case megabitHour = "Mbps-hour"
     case gibibyteMonth = "GiB-month"
 
-    /// What a quantity counts, for a person: "" for an hour, of which there is one resource.
-    var quantityName: String {
-        switch self {
-        case .hour: ""
-        case .megabitHour: "Mbps"
-        case .gibibyteMonth: "GiB"
-        }
-    }
-
     /// What one clock hour costs at a price: price x quantity, by the month divided by the hours of the calendar month
     /// in which the hour lies; floored to the micro-USD.
     /// - Precondition: the price is at most `InstancePrice.highestHourly`, the quantity in `Quantity.valid`.

@@ -8,7 +8,7 @@ struct BeancountJournal: Journal {
     private var touched: [String: (balance: Int64, outstanding: Int64)] = [:]
     private var day: CivilDate?
 
-    func head(_ accounts: [OrderV1.Account]) -> String {
+    func head(_ accounts: [OrderV1.Account]) throws -> String {
         let first = LedgerBook.firstDay(accounts)
         var text = """
             ; The ledger of all accounts. Days are billing days (UTC+8).
@@ -19,21 +19,21 @@ struct BeancountJournal: Journal {
             \(first) commodity USD
 
             """
-        func open(_ ledgers: [OrderV1.LedgerAccount], _ account: String, _ day: CivilDate) {
+        func open(_ ledgers: [OrderV1.LedgerAccount], _ account: String, _ day: CivilDate) throws {
             for ledger in ledgers {
-                if let name = try? LedgerBook.name(ledger, of: account) { text += "\(day) open \(joined(name)) USD\n" }
+                text += "\(day) open \(joined(try LedgerBook.name(ledger, of: account))) USD\n"
             }
         }
-        open(LedgerBook.shared, "", first)
+        try open(LedgerBook.shared, "", first)
         for account in accounts {
-            open(LedgerBook.ofCustomer, account.accountID, LedgerBook.day(account.openedAt))
+            try open(LedgerBook.ofCustomer, account.accountID, LedgerBook.day(account.openedAt))
         }
         return text
     }
 
     mutating func transaction(_ transaction: OrderV1.LedgerTransaction, of account: String) throws -> String {
         let today = LedgerBook.day(transaction.at)
-        var text = today == day ? "" : end()
+        var text = today == day ? "" : try end()
         day = today
         touched[account] = (transaction.balanceAfterMicros, transaction.outstandingAfterMicros)
         text += """
@@ -52,7 +52,7 @@ struct BeancountJournal: Journal {
     }
 
     /// The assertions of the day that is over.
-    mutating func end() -> String {
+    mutating func end() throws -> String {
         defer { touched.removeAll(keepingCapacity: true) }
         guard let day, !touched.isEmpty else { return "" }
         let next = CivilDate(daysSinceEpoch: day.daysSinceEpoch + 1)
@@ -61,7 +61,7 @@ struct BeancountJournal: Journal {
             for (ledger, micros) in [
                 (OrderV1.LedgerAccount.balance, after.balance), (.receivable, -after.outstanding),
             ] {
-                guard let name = try? LedgerBook.name(ledger, of: account) else { continue }
+                let name = try LedgerBook.name(ledger, of: account)
                 text += "\(next) balance \(joined(name))  \(LedgerBook.amount(micros)) ~ 0 USD\n"
             }
         }

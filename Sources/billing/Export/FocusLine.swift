@@ -29,9 +29,9 @@ struct FocusLine {
 
     /// The billing month, which begins at midnight of UTC+8.
     var month: Period {
-        if let month = try? Input.month(String(line.billingPeriod.prefix(7))) { return month }
-        let first = BillingCalendar.month(of: Timestamp(milliseconds: start))
-        return Period(first, BillingCalendar.midnight(BillingCalendar.date(of: first).adding(months: 1)))
+        if let month = Input.monthIfWellFormed(String(line.billingPeriod.prefix(7))) { return month }
+        let start = Timestamp(milliseconds: start)
+        return Period(BillingCalendar.month(of: start), BillingCalendar.monthEnd(of: start))
     }
 
     /// Adjustments have no use; theirs is the instant.

@@ -3,7 +3,7 @@ import BillingCore
 
 /// The plain text that hledger and ledger both read, strictly: each transaction asserts the customer's balance.
 struct HledgerJournal: Journal {
-    func head(_ accounts: [OrderV1.Account]) -> String {
+    func head(_ accounts: [OrderV1.Account]) throws -> String {
         var text = """
             ; The ledger of all accounts. Days are billing days (UTC+8).
             commodity USD
@@ -12,13 +12,13 @@ struct HledgerJournal: Journal {
             tag at
 
             """
-        func declare(_ ledgers: [OrderV1.LedgerAccount], _ account: String) {
+        func declare(_ ledgers: [OrderV1.LedgerAccount], _ account: String) throws {
             for ledger in ledgers {
-                if let name = try? LedgerBook.name(ledger, of: account) { text += "account \(joined(name))\n" }
+                text += "account \(joined(try LedgerBook.name(ledger, of: account)))\n"
             }
         }
-        declare(LedgerBook.shared, "")
-        for account in accounts { declare(LedgerBook.ofCustomer, account.accountID) }
+        try declare(LedgerBook.shared, "")
+        for account in accounts { try declare(LedgerBook.ofCustomer, account.accountID) }
         return text
     }
 

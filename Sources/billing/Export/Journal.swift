@@ -4,10 +4,10 @@ import BillingCore
 /// A text format of books. Pieces are asked for in order: the head, the transactions by time, the end.
 protocol Journal {
     /// Declares the commodity and all accounts.
-    mutating func head(_ accounts: [OrderV1.Account]) -> String
+    mutating func head(_ accounts: [OrderV1.Account]) throws -> String
     /// One transaction of an account, with what its balance is after it.
     mutating func transaction(_ transaction: OrderV1.LedgerTransaction, of account: String) throws -> String
-    mutating func end() -> String
+    mutating func end() throws -> String
 }
 
 /// The accounts of ordinary books. Ours count the customer's money as positive; books count what we owe and what we

@@ -31,11 +31,18 @@ enum Input {
 
     /// A billing month, "2026-04", as `[start, end)`.
     static func month(_ text: String) throws -> Period {
+        guard let month = monthIfWellFormed(text) else {
+            throw ValidationError("'\(text)' is not a month; write it as 2026-04.")
+        }
+        return month
+    }
+
+    static func monthIfWellFormed(_ text: String) -> Period? {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 2, parts[0].utf8.count == 4, parts[1].utf8.count == 2, let year = Int(parts[0]),
             let month = Int(parts[1]), (1971...9998).contains(year),
             let first = CivilDate(year: year, month: month, day: 1)
-        else { throw ValidationError("'\(text)' is not a month; write it as 2026-04.") }
+        else { return nil }
         return Period(BillingCalendar.midnight(first), BillingCalendar.midnight(first.adding(months: 1)))
     }
 
