@@ -29,6 +29,11 @@ public enum BillingCalendar {
         midnight(date(of: month(of: instant)).adding(months: 1))
     }
 
+    /// When a group is released that was overdue or expired since `instant` and stayed so: 15 x 24 h later (domain 4.4, 5.4).
+    public static func releaseAt(since instant: Timestamp) -> Timestamp {
+        instant.adding(milliseconds: 15 * .millisecondsPerDay)
+    }
+
     public static func date(of instant: Timestamp) -> CivilDate {
         let local = Int128(instant.milliseconds + offsetMilliseconds)
         return CivilDate(daysSinceEpoch: Rounding.floor.divide(local, by: Int128(Int64.millisecondsPerDay)))

@@ -108,7 +108,7 @@ private struct TimelineAudit {
                 overdue.breach("\(name) is active and its account overdue since \(since)")
             }
         case .released(let release) where release.cause == .overdue || release.cause == .expired:
-            if let since = release.since, release.at < since.adding(milliseconds: InstanceGroup.graceMilliseconds) {
+            if let since = release.since, release.at < BillingCalendar.releaseAt(since: since) {
                 overdue.breach("\(name) was released \(release.at), less than 15 days after \(since)")
             }
         case .creating, .active, .expired, .released: break

@@ -107,7 +107,7 @@ package enum GroupState: Hashable, Sendable {
     /// When the group is released if nothing is paid (domain 4.4, 5.4); `nil` while it need not be.
     package var releaseAt: Timestamp? {
         switch self {
-        case .overdue(_, _, let since): since.adding(milliseconds: InstanceGroup.graceMilliseconds)
+        case .overdue(_, _, let since): BillingCalendar.releaseAt(since: since)
         case .expired(let subscription, _): subscription.releaseAt
         case .creating, .active, .released: nil
         }

@@ -28,7 +28,7 @@ extension GroupStateMachine {
         _ status: GroupStatus, _ since: Timestamp, _ now: Timestamp
     ) throws(GroupError) -> TimelineChange? {
         guard state.status == status, let due = state.releaseAt, due <= now,
-            due == since.adding(milliseconds: InstanceGroup.graceMilliseconds)
+            due == BillingCalendar.releaseAt(since: since)
         else { throw .notDue(group, status, since: since) }
         guard state.lock == nil else { throw .locked(group) }
         let overdueSince: Timestamp? = if case .overdue(_, _, let since) = state { since } else { nil }

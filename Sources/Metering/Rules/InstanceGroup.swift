@@ -34,9 +34,6 @@ package struct InstanceGroup: Hashable, Sendable {
         self.switchedAt = switchedAt
     }
 
-    /// How long a group is kept while it is overdue or expired (domain 4.4, 5.4).
-    package static let graceMilliseconds: Int64 = 15 * .millisecondsPerDay
-
     package var id: GroupID { life.group }
     package var state: GroupState { life.state }
 

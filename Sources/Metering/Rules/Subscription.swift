@@ -28,7 +28,7 @@ package struct Subscription: Hashable, Sendable {
     package var paidThrough: Timestamp { pending.last?.end ?? current.end }
 
     /// When it is released if nothing is paid (domain 5.4).
-    package var releaseAt: Timestamp { current.end.adding(milliseconds: InstanceGroup.graceMilliseconds) }
+    package var releaseAt: Timestamp { BillingCalendar.releaseAt(since: current.end) }
 
     /// Months that auto-renewal buys: as many as were bought last unless set.
     package var renewalMonths: Int { autoRenewal?.months ?? (pending.last ?? current).months }

@@ -45,7 +45,7 @@ extension Timeline {
                 }
         case (.payAsYouGo, .subscription): return end == later.start
         case (.subscription, .subscription):
-            return end <= later.start && later.start <= end.adding(milliseconds: InstanceGroup.graceMilliseconds)
+            return end <= later.start && later.start <= BillingCalendar.releaseAt(since: end)
         case (.subscription, .payAsYouGo): return end <= later.start
         }
     }

@@ -59,7 +59,7 @@ struct Account: Hashable, Sendable {
         overdueAt = cut
         noticeDueAt = OverdueSchedule.next(after: cut, overdueAt: cut)
         return AccountNotice(
-            at: cut, kind: .overdue, amount: outstanding, releaseAt: OverdueSchedule.releaseAt(overdueAt: cut))
+            at: cut, kind: .overdue, amount: outstanding, releaseAt: BillingCalendar.releaseAt(since: cut))
     }
 
     /// Ends being overdue at the instant at which nothing is outstanding any more (domain 4.3).

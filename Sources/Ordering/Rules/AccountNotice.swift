@@ -24,26 +24,20 @@ struct AccountNotice: Hashable, Sendable {
 /// What an overdue account is told and when (domain 4.6): a reminder every 24 hours, and with the fourteenth the warning
 /// that its groups are released a day later.
 enum OverdueSchedule {
-    static let dayMilliseconds: Int64 = 24 * .millisecondsPerHour
-    static let releaseDays: Int64 = 15
     private static let reminders: Int64 = 14
-
-    static func releaseAt(overdueAt: Timestamp) -> Timestamp {
-        overdueAt.adding(milliseconds: releaseDays * dayMilliseconds)
-    }
 
     /// The first reminder after `instant`; `nil` after the last one.
     static func next(after instant: Timestamp, overdueAt: Timestamp) -> Timestamp? {
-        let days = max(0, (instant - overdueAt) / dayMilliseconds) + 1
+        let days = max(0, (instant - overdueAt) / Int64.millisecondsPerDay) + 1
         guard days <= reminders else { return nil }
-        return overdueAt.adding(milliseconds: days * dayMilliseconds)
+        return overdueAt.adding(milliseconds: days * .millisecondsPerDay)
     }
 
     /// What is recorded at the reminder of `instant`.
     static func notices(at instant: Timestamp, overdueAt: Timestamp, outstanding: Money) -> [AccountNotice] {
-        let releaseAt = releaseAt(overdueAt: overdueAt)
+        let releaseAt = BillingCalendar.releaseAt(since: overdueAt)
         let reminder = AccountNotice(at: instant, kind: .reminder, amount: outstanding, releaseAt: releaseAt)
-        guard instant - overdueAt == reminders * dayMilliseconds else { return [reminder] }
+        guard instant - overdueAt == reminders * .millisecondsPerDay else { return [reminder] }
         return [
             reminder, AccountNotice(at: instant, kind: .releaseWarning, amount: outstanding, releaseAt: releaseAt),
         ]

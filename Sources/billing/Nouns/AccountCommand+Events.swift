@@ -33,12 +33,9 @@ extension AccountCommand {
                 .init(amountMicros: amount.micros, reason: reason),
                 session.writing(try session.account(which.account)))
             session.show(reply.message, isReplay: reply.isReplay) {
-                var text = "Adjustment \(reply.adjustmentID), bill line \(reply.lineID).\n"
-                if reply.settledMicros != 0 {
-                    text += "\(Readable.money(reply.settledMicros)) of it paid outstanding bills.\n"
-                }
-                if reply.recovered { text += "The account is no longer overdue.\n" }
-                return text + (reply.account.map(AccountText.text) ?? "")
+                "Adjustment \(reply.adjustmentID), bill line \(reply.lineID).\n"
+                    + AccountText.cleared(reply.settledMicros, recovered: reply.recovered)
+                    + (reply.account.map(AccountText.text) ?? "")
             }
         }
     }
@@ -68,6 +65,12 @@ extension AccountCommand {
 }
 
 extension AccountText {
+    /// What money that came in did for an account that owed some; empty if it owed nothing.
+    static func cleared(_ settledMicros: Int64, recovered: Bool) -> String {
+        (settledMicros == 0 ? "" : "\(Readable.money(settledMicros)) of it paid outstanding bills.\n")
+            + (recovered ? "The account is no longer overdue.\n" : "")
+    }
+
     static func notices(_ notices: [OrderV1.Notice]) -> Table {
         var table = Table(
             .number("no."), .text("at"), .text("notice"), .money("amount"), .text("group"), .text("release at"))

@@ -92,15 +92,11 @@ extension AccountCommand {
                 .init(amountMicros: amount.micros, reference: online ?? ""),
                 session.writing(try session.account(account)))
             session.show(reply.message, isReplay: reply.isReplay) {
-                var text = ""
-                if reply.settledMicros != 0 {
-                    text += "\(Readable.money(reply.settledMicros)) of it paid outstanding bills.\n"
-                }
+                var text = AccountText.cleared(reply.settledMicros, recovered: reply.recovered)
                 if let payment = reply.payment, payment.status == .pending {
                     text += "Payment \(payment.reference) of \(Readable.money(payment.amountMicros)) is pending until "
                     text += "billing payment confirm \(payment.reference).\n"
                 }
-                if reply.recovered { text += "The account is no longer overdue.\n" }
                 return text + (reply.account.map(AccountText.text) ?? "")
             }
         }
@@ -168,7 +164,8 @@ enum AccountText {
 
     /// When the pay-as-you-go groups of an overdue account are released unless all is paid before (domain 4.4).
     private static func releaseAt(_ account: OrderV1.Account) -> Int64 {
-        account.overdueAt == 0 ? 0 : account.overdueAt + 15 * .millisecondsPerDay
+        account.overdueAt == 0
+            ? 0 : BillingCalendar.releaseAt(since: Timestamp(milliseconds: account.overdueAt)).milliseconds
     }
 
     static func table(_ accounts: [OrderV1.Account]) -> Table {

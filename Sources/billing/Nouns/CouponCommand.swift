@@ -52,12 +52,8 @@ struct CouponCommand: ParsableCommand {
                     products: product.map(\.rawValue), billingMethods: method, name: name ?? ""),
                 session.writing(try session.account()))
             session.show(reply.message, isReplay: reply.isReplay) {
-                var text = (reply.coupon.map(CouponText.text) ?? "")
-                if reply.settledMicros != 0 {
-                    text += "\n\(Readable.money(reply.settledMicros)) of it paid outstanding bills.\n"
-                }
-                if reply.recovered { text += "The account is no longer overdue.\n" }
-                return text
+                let cleared = AccountText.cleared(reply.settledMicros, recovered: reply.recovered)
+                return (reply.coupon.map(CouponText.text) ?? "") + (cleared.isEmpty ? "" : "\n" + cleared)
             }
         }
     }

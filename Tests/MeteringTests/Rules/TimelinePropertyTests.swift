@@ -79,7 +79,7 @@ private struct RandomLife {
             let hour = BillingCalendar.hourAtOrAfter(change.adding(milliseconds: 1))
             try take(.foundOverdue(at: hour))
             overdue.append(OverdueInterval(start: hour, end: nil))
-            let release = hour.adding(milliseconds: InstanceGroup.graceMilliseconds)
+            let release = BillingCalendar.releaseAt(since: hour)
             try take(
                 Bool.random(using: &random)
                     ? .released(at: change.adding(milliseconds: 4 * .millisecondsPerHour))
