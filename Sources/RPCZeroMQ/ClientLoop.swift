@@ -217,6 +217,9 @@ final class ClientLoop: ReactorSocket, @unchecked Sendable {
             guard message.withUnsafeBytes({ socket.send($0) }) == .done else {
                 // Nobody is connected, or the queue is full: back to the head of the line, in the same order.
                 queue.prepend(contentsOf: batch)
+                // A connection may have come since the send failed. Its news is told once, so only a look that did not
+                // find it says that it is still to come and will wake us.
+                guard !socket.isWritable else { continue }
                 waitsToWrite = true
                 break
             }

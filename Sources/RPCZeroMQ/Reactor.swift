@@ -177,7 +177,10 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         }
         runJobs()
         for socket in self.sockets { socket.flush() }
-        for socket in self.sockets where socket.socket.lookForNews() { isBusy = true }
+        // A monitor tells of events only once it was found empty, so a new one is read before we sleep on it.
+        for socket in self.sockets where socket.socket.lookForNews() || socket.monitor.socket.mayHaveNews {
+            isBusy = true
+        }
         wait(mayRest: !isBusy && localJobs.isEmpty && !isStopping && armForSleep())
     }
 

@@ -51,6 +51,30 @@ struct ZeroMQChannelTests {
         await second.stop()
     }
 
+    @Test("The first call of a new channel is sent as soon as it is connected, whenever that comes")
+    func firstCall() async throws {
+        let servers = try Reactor.start(logger: .quiet)
+        let server = try await ZeroMQServer.start(
+            on: servers, endpoint: "tcp://127.0.0.1:0", router: EchoService.router())
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            for _ in 0..<4 {
+                tasks.addTask {
+                    for _ in 0..<500 {
+                        // As a command line does it: a thread, a socket and a call, all new.
+                        let clients = try Reactor.start(logger: .quiet)
+                        let channel = try ZeroMQChannel(reactor: clients, endpoint: server.endpoint)
+                        let reply = try await channel.call(
+                            EchoService.inline, EchoMessage(7), .test(milliseconds: 5000))
+                        #expect(reply.number == 7)
+                        await clients.stop()
+                    }
+                }
+            }
+            try await tasks.waitForAll()
+        }
+        await servers.stop()
+    }
+
     @Test("Where nobody listens a call ends by its deadline, as not sent")
     func unreachable() async throws {
         let reactor = try Reactor.start(logger: .quiet)
