@@ -406,7 +406,7 @@ class Account:
                 if len(group.terms) > 1:
                     group.terms.pop(0)
                 else:
-                    group.status, group.expired_at = EXPIRED, at
+                    group.status, group.expired_at = EXPIRED, group.terms[0].end
 
     def cut(self, at):
         """Cuts the slices up to the top of an hour and settles them; the lines, with the burn of each."""
