@@ -29,12 +29,12 @@ public final class InProcessChannel: Channel {
         _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions
     ) async throws(RPCError) -> Response<Reply> {
         let callID = nextCallID.wrappingAdd(1, ordering: .relaxed).oldValue
-        var message = try WireBuffer.calling(method, request, options, callID: callID)
+        var message = try WireBuffer.calling(method, request, options)
         let isRetrySafe = method.descriptor.isRetrySafe(hasKey: options.key != nil)
         var attempt = 1
         while true {
             guard let budget = options.deadline.budget(at: .now) else { throw .notSentInTime(method.descriptor) }
-            message.setBudget(milliseconds: budget, ofRecordAt: 0)
+            message.setBudget(milliseconds: budget, callID: callID, ofRecordAt: 0)
             let outcome: Result<Response<Reply>, RPCError> = await send(
                 message.withUnsafeBytes { Array($0) }, callID, method, options.deadline)
             switch outcome {

@@ -1,10 +1,10 @@
 import BillingCore
 
 extension WireBuffer {
-    /// A message with the one record of a request, its budget being written when it is sent.
+    /// A message with the one record of a request. Budget and call id are written when it is sent.
     /// - Throws: `RPCError` "call.too_large", "call.account_malformed".
     package static func calling<Request, Reply>(
-        _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions, callID: UInt64
+        _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions
     ) throws(RPCError) -> WireBuffer {
         guard options.account.utf8.count <= RecordHeader.maximumAccountBytes,
             options.account.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
@@ -16,7 +16,6 @@ extension WireBuffer {
         }
         var header = RecordHeader(.request)
         header.methodID = method.descriptor.id
-        header.callID = callID
         header.effectiveAtMilliseconds = options.effectiveAt?.milliseconds ?? 0
         header.epoch = options.epoch
         header.traceID = options.traceID

@@ -16,6 +16,11 @@ package struct RecordHeader: Hashable, Sendable {
     /// Bytes that an idempotency key may take in a record.
     package static let maximumKeyBytes = 64
 
+    /// "billing.common.v1.Health/Check": answered by every server, to the end.
+    static let healthID = FNV1a.hash32("billing.common.v1.Health/Check".utf8)
+    /// The call id of probes.
+    static let probeID = UInt64.max
+
     package var kind: RecordKind
     /// Replies: whether the reply was recorded for the key earlier.
     package var isReplay = false
@@ -157,9 +162,23 @@ extension WireBuffer {
         overwrite(at: start + RecordHeader.Offset.bodyLength, byteCount: 4) { $0.store(length, at: 0) }
     }
 
-    /// Writes what is left of the caller's time into the record that starts at `start`.
-    package mutating func setBudget(milliseconds: UInt32, ofRecordAt start: Int) {
-        overwrite(at: start + RecordHeader.Offset.budget, byteCount: 4) { $0.store(milliseconds, at: 0) }
+    /// Writes what is known only on sending into the record that starts at `start`: what is left of the caller's time,
+    /// and the call's id on this connection.
+    package mutating func setBudget(milliseconds: UInt32, callID: UInt64, ofRecordAt start: Int) {
+        overwrite(at: start, byteCount: RecordHeader.byteCount) {
+            $0.store(milliseconds, at: RecordHeader.Offset.budget)
+            $0.store(callID, at: RecordHeader.Offset.callID)
+        }
+    }
+
+    /// Appends a call of `Health` to which no program waits for the answer: any answer at all says that the server
+    /// lives.
+    package mutating func appendProbe() {
+        var header = RecordHeader(.request)
+        header.methodID = RecordHeader.healthID
+        header.callID = RecordHeader.probeID
+        header.budgetMilliseconds = 1000
+        appendRecord(header) { _ in }
     }
 
     package mutating func append(copying bytes: UnsafeRawBufferPointer) {

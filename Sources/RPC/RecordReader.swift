@@ -9,6 +9,9 @@ package struct Record {
 
     /// Bytes of the whole record.
     package var byteCount: Int { RecordHeader.byteCount + key.count + account.count + body.count }
+
+    /// Whether it answers `WireBuffer.appendProbe`.
+    package var isProbeReply: Bool { header.callID == RecordHeader.probeID }
 }
 
 /// Why bytes are no record of version 1.

@@ -30,9 +30,6 @@ package struct ServerMachine {
                 -> Router.ErasedResponse, CallContext)
     }
 
-    /// Answered to the end, so that whoever watches can tell a server that drains from one that is dead.
-    private static let health = FNV1a.hash32("billing.common.v1.Health/Check".utf8)
-
     private let router: Router
     private let admission: Admission
     package var statistics = ServerStatistics()
@@ -48,7 +45,8 @@ package struct ServerMachine {
     ) -> Verdict {
         let header = record.header
         statistics.calls += 1
-        guard !statistics.isDraining || header.methodID == Self.health else {
+        // `Health` is answered to the end, so that whoever watches can tell a server that drains from one that is dead.
+        guard !statistics.isDraining || header.methodID == RecordHeader.healthID else {
             statistics.drained += 1
             return .refuse(
                 RPCError(

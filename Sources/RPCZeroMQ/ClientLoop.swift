@@ -1,77 +1,88 @@
 import BillingCore
-import CZeroMQ
 import DequeModule
 import Logging
 import RPC
 import Synchronization
 
-/// A client's socket and the calls that wait for replies. Lives on its reactor's thread.
-final class ClientLoop: ReactorSocket, @unchecked Sendable {
-    // `@unchecked`: channels carry a reference, and reach it through `Reactor.submit`.
+/// The calls of one channel, and the links that they travel over: which call goes where, when it is sent again, and when
+/// it ends. Lives on its reactor's thread.
+final class ClientLoop: ReactorPart, @unchecked Sendable {
+    // `@unchecked`: channels carry a reference, and reach it through `Reactor.submit`. What is not `let` or behind a
+    // mutex is touched by the reactor's thread alone.
 
-    private static let burstMessages = 64
     /// Pauses and deadlines are looked at no more often than this, since all calls are looked through.
     private static let tickInterval = Duration.milliseconds(2)
+    /// While replies are owed by a server with an alternative, its silence is looked at so often.
+    private static let watchInterval = Duration.milliseconds(100)
 
-    let socket: ZeroMQSocket
-    let monitor: SocketMonitor
     /// The statistics as of the last turn.
-    private let published: Published<ClientStatistics>
-
+    let published = Published(ClientStatistics())
     private unowned let reactor: Reactor
-    private let endpoint: String
+    private let endpoints: [Endpoint]
     private let configuration: ZeroMQChannel.Configuration
-    private let logger: Logger
     private var random: any RandomNumberGenerator & Sendable
     private var statistics = ClientStatistics()
-    private var pending: [UInt64: PendingCall] = [:]
+    private var pending: CallTable
     private var queue: Deque<PendingCall> = []
-    private var sentCount = 0
+    private var links: [ClientLink] = []
+    /// Among equals the link after this one is next.
+    private var lastPick = 0
     private(set) var nextWake = ContinuousClock.Instant.never
-    /// Whether calls wait until the socket can be written to, which is news of it.
-    private var waitsToWrite = false
-    /// The server's last known life; `0` before its first reply.
-    private var bootID: UInt64 = 0
-    private var message = WireBuffer(capacity: 4096)
-    private var batch: [PendingCall] = []
-    private let frame = ZeroMQFrame()
+    private var watchWake = ContinuousClock.Instant.never
     private var malformedLog = LogThrottle()
+    private var isOpen = false
     private var isClosed = false
 
-    /// - Throws: `RPCError` "call.no_resources", "call.channel_closed".
     init(
-        on reactor: Reactor, _ endpoint: Endpoint, _ configuration: ZeroMQChannel.Configuration,
-        random: any RandomNumberGenerator & Sendable, published: Published<ClientStatistics>
-    ) throws(RPCError) {
-        reactor.preconditionOnThread()
-        guard let context = reactor.context else { throw .stopped }
-        var logger = reactor.logger
-        logger[metadataKey: LogKey.endpoint] = "\(endpoint)"
+        on reactor: Reactor, _ endpoints: [Endpoint], _ configuration: ZeroMQChannel.Configuration,
+        random: any RandomNumberGenerator & Sendable
+    ) {
+        var random = random
         self.reactor = reactor
-        self.endpoint = endpoint.text
+        self.endpoints = endpoints
         self.configuration = configuration
-        self.logger = logger
+        pending = CallTable(firstTurn: UInt32.random(in: 1...0x7fff_ffff, using: &random))
         self.random = random
-        self.published = published
-        socket = try context.socket(.dealer)
-        socket.setCommonOptions()
-        socket.set(ZMQ_IMMEDIATE, 1)
-        socket.set(ZMQ_LINGER, 0)
-        socket.set(ZMQ_SNDHWM, 256)
-        socket.set(ZMQ_RCVHWM, 256)
-        socket.set(ZMQ_RECONNECT_IVL, 20)
-        socket.set(ZMQ_RECONNECT_IVL_MAX, 1000)
-        socket.set(ZMQ_CONNECT_TIMEOUT, 3000)
-        socket.set(ZMQ_MAXMSGSIZE, wide: Int64(WireLimits.batch.messageBytes))
-        if endpoint.isIPv6 { socket.set(ZMQ_IPV6, 1) }
-        monitor = try SocketMonitor(socket, in: context, logger: logger)
-        try socket.connect(endpoint.text)
-        reactor.add(self)
+    }
+
+    // MARK: Links
+
+    /// Starts to connect.
+    func open() {
+        guard !isOpen, !isClosed else { return }
+        isOpen = true
+        reactor.add(part: self)
+        // Names wait for their addresses, which a `NameWatch` tells.
+        connect(to: endpoints.filter { !$0.isName })
+    }
+
+    /// Adds links to endpoints that have none; those to endpoints that are not named any more get no further calls, and
+    /// are closed once they owe no replies.
+    func connect(to endpoints: [Endpoint]) {
+        guard isOpen, !isClosed else { return }
+        for link in links { link.isRetired = !endpoints.contains(link.endpoint) }
+        for link in links where link.isRetired && link.outstanding == 0 { link.close() }
+        links.removeAll { $0.isRetired && $0.outstanding == 0 }
+        for endpoint in endpoints where !links.contains(where: { $0.endpoint == endpoint }) {
+            do throws(RPCError) { links.append(try ClientLink(to: endpoint, for: self, on: reactor)) } catch {
+                reactor.logger.error(
+                    "a channel cannot be opened", metadata: [LogKey.endpoint: "\(endpoint)", LogKey.error: "\(error)"])
+            }
+        }
+    }
+
+    var linkStatistics: [LinkStatistics] {
+        links.map {
+            LinkStatistics(
+                endpoint: $0.endpoint.text, isConnected: $0.lookWhetherWritable(), isEjected: $0.isEjected,
+                outstanding: $0.outstanding, recordsSent: $0.recordsSent, ejections: $0.ejections)
+        }
     }
 
     // MARK: Calls
 
     func begin(_ call: PendingCall) {
+        open()
         guard !isClosed else { return call.finish(.failure(.stopped)) }
         guard !call.isCancelled.load(ordering: .relaxed) else {
             return call.finish(.failure(.cancelled(call.method)))
@@ -81,35 +92,39 @@ final class ClientLoop: ReactorSocket, @unchecked Sendable {
                 .failure(
                     RPCError(
                         .resourceExhausted, "call.overloaded",
-                        "\(configuration.queuedCalls) calls to \(endpoint) wait already; try again in a moment.",
+                        "\(configuration.queuedCalls) calls to \(endpointText) wait already; try again in a moment.",
                         retryAfterMilliseconds: 20)))
         }
         statistics.calls += 1
-        pending[call.id] = call
+        pending.insert(call)
         queue.append(call)
         wake(by: call.deadline.instant)
     }
 
+    private var endpointText: String { endpoints.map(\.text).joined(separator: ", ") }
+
     func cancel(_ call: PendingCall) {
-        guard pending[call.id] === call else { return }
+        guard pending.find(call.id) === call else { return }
         end(call, .failure(.cancelled(call.method)))
     }
 
     private func end(_ call: PendingCall, _ outcome: Result<Record, RPCError>) {
-        pending[call.id] = nil
-        if call.phase == .sent { sentCount -= 1 }
+        pending.remove(call)
+        leaveLink(call)
         call.finish(outcome)
     }
 
+    private func leaveLink(_ call: PendingCall) { if call.phase == .sent { call.link?.finishedOne() } }
+
     private func enqueue(_ call: PendingCall) {
-        if call.phase == .sent { sentCount -= 1 }
+        leaveLink(call)
         call.phase = .queued
         statistics.retries += 1
         queue.append(call)
     }
 
     private func pause(_ call: PendingCall, _ pause: Duration) {
-        if call.phase == .sent { sentCount -= 1 }
+        leaveLink(call)
         call.phase = .pausing
         call.wake = reactor.now.advanced(by: pause)
         wake(by: call.wake)
@@ -119,40 +134,36 @@ final class ClientLoop: ReactorSocket, @unchecked Sendable {
 
     // MARK: Receiving
 
-    func receive() -> Bool {
-        guard !isClosed else { return false }
-        for _ in 0..<Self.burstMessages {
-            guard socket.receive(into: frame) else { return false }
-            statistics.messagesReceived += 1
-            guard !frame.hasMore else {
-                malformed(RecordFault(.notOneFrame(frames: 1 + socket.drainFrames(after: frame)), nil))
-                continue
-            }
-            var reader = RecordReader(frame.bytes)
-            while true {
-                do throws(RecordFault) {
-                    guard let record = try reader.next() else { break }
-                    guard record.header.kind == .reply else { throw RecordFault(.wrongKind, nil) }
-                    received(record)
-                } catch {
-                    malformed(error)
-                }
+    /// Takes in a message of replies.
+    func received(_ bytes: UnsafeRawBufferPointer, from link: ClientLink) {
+        statistics.messagesReceived += 1
+        var reader = RecordReader(bytes)
+        while true {
+            do throws(RecordFault) {
+                guard let record = try reader.next() else { return }
+                guard record.header.kind == .reply else { throw RecordFault(.wrongKind, nil) }
+                received(record, from: link)
+            } catch {
+                malformed(error)
             }
         }
-        return true
     }
 
-    private func received(_ record: Record) {
+    private func received(_ record: Record, from link: ClientLink) {
         let boot = record.header.bootID
-        if boot != bootID {
-            if bootID != 0 { serverRestarted(except: record.header.callID) }
-            bootID = boot
+        if boot != link.bootID {
+            if link.bootID != 0 { serverRestarted(link, except: record.header.callID) }
+            link.bootID = boot
         }
-        guard let call = pending[record.header.callID], call.wasSent else {
-            statistics.lateReplies += 1
+        guard let call = pending.find(record.header.callID), call.wasSent else {
+            if !record.isProbeReply { statistics.lateReplies += 1 }
             return
         }
-        guard record.header.status != 0, call.isRetrySafe else { return end(call, .success(record)) }
+        guard record.header.status != 0 else { return end(call, .success(record)) }
+        if record.header.retryAfterMilliseconds > 0 {
+            link.restsUntil = reactor.now.advanced(by: .milliseconds(Int64(record.header.retryAfterMilliseconds)))
+        }
+        guard call.isRetrySafe else { return end(call, .success(record)) }
         let refusal = RPCError(refusal: record)
         let pause = configuration.retry.pause(
             afterRefusal: refusal, attempt: call.attempt, isRetrySafe: true, using: &random)
@@ -162,29 +173,25 @@ final class ClientLoop: ReactorSocket, @unchecked Sendable {
         self.pause(call, pause)
     }
 
-    private func malformed(_ fault: RecordFault) {
+    func malformed(_ fault: RecordFault) {
         statistics.malformed += 1
         if let suppressed = malformedLog.admit(at: reactor.now) {
-            logger.notice(
+            reactor.logger.notice(
                 "a reply cannot be read",
-                metadata: [LogKey.cause: "\(fault.text)", LogKey.suppressed: "\(suppressed)"])
+                metadata: [
+                    LogKey.endpoint: "\(endpointText)", LogKey.cause: "\(fault.text)",
+                    LogKey.suppressed: "\(suppressed)",
+                ])
         }
     }
 
-    func readEvents() {
-        while !isClosed, let event = monitor.next() {
-            guard event == .disconnected else { continue }
-            // Replies that came before the end may still wait to be read.
-            while receive() {}
-            connectionLost()
-        }
-    }
-
-    private func connectionLost() {
+    func connectionLost(_ link: ClientLink) {
         statistics.disconnections += 1
-        let lost = pending.values.filter { $0.phase == .sent }
+        let lost = pending.calls.filter { $0.phase == .sent && $0.link === link }
         guard !lost.isEmpty else { return }
-        logger.notice("connection lost with calls under way", metadata: [LogKey.inFlight: "\(lost.count)"])
+        reactor.logger.notice(
+            "connection lost with calls under way",
+            metadata: [LogKey.endpoint: "\(link.endpoint)", LogKey.inFlight: "\(lost.count)"])
         for call in lost {
             if call.isRetrySafe {
                 pause(call, configuration.retry.pause(afterAttempt: call.attempt, using: &random))
@@ -196,9 +203,10 @@ final class ClientLoop: ReactorSocket, @unchecked Sendable {
 
     /// A server of another life answered, which knows nothing of what was sent to the former one. Calls that cannot be
     /// sent again may have been sent to this one, so they wait on.
-    private func serverRestarted(except answered: UInt64) {
-        logger.notice("the server has restarted")
-        for call in pending.values.filter({ $0.phase == .sent && $0.isRetrySafe && $0.id != answered }) {
+    private func serverRestarted(_ link: ClientLink, except answered: UInt64) {
+        reactor.logger.notice("the server has restarted", metadata: [LogKey.endpoint: "\(link.endpoint)"])
+        for call in pending.calls
+        where call.phase == .sent && call.link === link && call.isRetrySafe && call.id != answered {
             pause(call, configuration.retry.pause(afterAttempt: call.attempt, using: &random))
         }
     }
@@ -207,58 +215,73 @@ final class ClientLoop: ReactorSocket, @unchecked Sendable {
 
     func flush() {
         defer { published.value.withLock { $0 = statistics } }
-        guard !queue.isEmpty, sentCount < configuration.window, !isClosed else {
-            waitsToWrite = false
-            return
-        }
-        if waitsToWrite, !socket.isWritable { return }
-        waitsToWrite = false
-        while fillMessage() {
-            guard message.withUnsafeBytes({ socket.send($0) }) == .done else {
-                // Nobody is connected, or the queue is full: back to the head of the line, in the same order.
-                queue.prepend(contentsOf: batch)
-                // A connection may have come since the send failed. Its news is told once, so only a look that did not
-                // find it says that it is still to come and will wake us.
-                guard !socket.isWritable else { continue }
-                waitsToWrite = true
-                break
-            }
-            statistics.messagesSent += 1
-            statistics.recordsSent += UInt64(batch.count)
-            for call in batch { sent(call) }
-        }
-        batch.removeAll(keepingCapacity: true)
-        if message.count > Outbox.sharedMessageBytes { message = WireBuffer(capacity: 4096) }
-    }
-
-    /// Takes calls from the queue until they fill a message.
-    /// - Returns: `false` when there are none to send.
-    private func fillMessage() -> Bool {
-        message.truncate(to: 0)
-        batch.removeAll(keepingCapacity: true)
-        while let call = queue.first, sentCount + batch.count < configuration.window {
+        guard !queue.isEmpty, !isClosed else { return }
+        while let call = queue.first {
             guard call.phase == .queued else {
                 queue.removeFirst()
                 continue
             }
-            guard message.count == 0 || message.count + call.message.count <= Outbox.sharedMessageBytes else { break }
-            queue.removeFirst()
             guard let budget = call.deadline.budget(at: reactor.now) else {
+                queue.removeFirst()
                 expire(call)
                 continue
             }
-            let start = message.count
-            call.message.withUnsafeBytes { message.append(copying: $0) }
-            message.setBudget(milliseconds: budget, ofRecordAt: start)
-            batch.append(call)
+            guard let link = link(for: call) else { break }
+            if link.message.count + call.message.count > Outbox.sharedMessageBytes, !link.batch.isEmpty {
+                send(link)
+                continue
+            }
+            queue.removeFirst()
+            let start = link.message.count
+            call.message.withUnsafeBytes { link.message.append(copying: $0) }
+            link.message.setBudget(milliseconds: budget, callID: call.id, ofRecordAt: start)
+            link.batch.append(call)
         }
-        return !batch.isEmpty
+        for link in links where !link.batch.isEmpty { send(link) }
     }
 
-    private func sent(_ call: PendingCall) {
+    /// Where `call` goes: to the link with the fewest calls outstanding, among those that are well, and not again to
+    /// where it was lost or refused if there is another. `nil` if no link takes a call at the moment.
+    private func link(for call: PendingCall) -> ClientLink? {
+        if links.count == 1 { return takesCalls(links[0]) ? links[0] : nil }
+        var best: (index: Int, rank: Int)?
+        for offset in 1...max(1, links.count) where !links.isEmpty {
+            let index = (lastPick + offset) % links.count
+            let link = links[index]
+            guard takesCalls(link) else { continue }
+            let load = link.outstanding + link.batch.count
+            let isUnwell = link.isEjected || (link.restsUntil ?? reactor.now) > reactor.now
+            let rank = (isUnwell ? 2 << 32 : 0) + (call.link === link ? 1 << 32 : 0) + load
+            if best.map({ rank < $0.rank }) ?? true { best = (index, rank) }
+        }
+        guard let best else { return nil }
+        lastPick = best.index
+        return links[best.index]
+    }
+
+    private func takesCalls(_ link: ClientLink) -> Bool {
+        !link.isRetired && link.outstanding + link.batch.count < configuration.window
+            && link.lookWhetherWritable()
+    }
+
+    private func send(_ link: ClientLink) {
+        if link.sendMessage() {
+            statistics.messagesSent += 1
+            statistics.recordsSent += UInt64(link.batch.count)
+            link.took(link.batch.count)
+            for call in link.batch { sent(call, over: link) }
+            if links.count > 1 { watchWake = min(watchWake, reactor.now.advanced(by: Self.watchInterval)) }
+        } else {
+            // Back to the head of the line, in the same order.
+            queue.prepend(contentsOf: link.batch)
+        }
+        link.forgetMessage()
+    }
+
+    private func sent(_ call: PendingCall, over link: ClientLink) {
         call.attempt += 1
         call.phase = .sent
-        sentCount += 1
+        call.link = link
         guard call.isRetrySafe else { return }
         call.wake = reactor.now.advanced(by: configuration.retry.patience(attempt: call.attempt))
         wake(by: call.wake)
@@ -266,10 +289,14 @@ final class ClientLoop: ReactorSocket, @unchecked Sendable {
 
     // MARK: Time
 
+    var nextTick: ContinuousClock.Instant { min(nextWake, watchWake) }
+
     func tick() {
-        nextWake = .never
         let now = reactor.now
-        for call in Array(pending.values) {
+        if watchWake <= now { watch(now) }
+        guard nextWake <= now else { return }
+        nextWake = .never
+        for call in pending.calls {
             guard call.deadline.instant > now else {
                 expire(call)
                 continue
@@ -288,12 +315,21 @@ final class ClientLoop: ReactorSocket, @unchecked Sendable {
         nextWake = max(nextWake, now.advanced(by: Self.tickInterval))
     }
 
+    /// Looks after silent servers. A single one has no alternative, so its silence changes nothing.
+    private func watch(_ now: ContinuousClock.Instant) {
+        watchWake = .never
+        guard links.count > 1 else { return }
+        for link in links {
+            if let next = link.watch(now) { watchWake = min(watchWake, next) }
+        }
+    }
+
     private func expire(_ call: PendingCall) {
         let error: RPCError =
             if call.wasSent {
                 .deadlineExceeded(call.method)
-            } else if bootID == 0 || waitsToWrite {
-                .unreachable(endpoint)
+            } else if links.allSatisfy({ $0.bootID == 0 || $0.waitsToWrite }) {
+                .unreachable(endpointText)
             } else {
                 .notSentInTime(call.method)
             }
@@ -303,14 +339,13 @@ final class ClientLoop: ReactorSocket, @unchecked Sendable {
     func close() {
         guard !isClosed else { return }
         isClosed = true
-        for call in Array(pending.values) {
+        for call in pending.calls {
             end(call, .failure(call.wasSent ? .outcomeUnknown(call.method) : .stopped))
         }
         queue = []
         published.value.withLock { $0 = statistics }
-        socket.stopMonitor()
-        monitor.socket.close()
-        socket.close()
-        reactor.remove(self)
+        for link in links { link.close() }
+        links = []
+        if isOpen { reactor.remove(part: self) }
     }
 }

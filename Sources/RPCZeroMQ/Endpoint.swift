@@ -1,4 +1,5 @@
 import BillingCore
+import Glibc
 import RPC
 
 /// Where a service listens: "tcp://127.0.0.1:7410" or "ipc:///run/billing/order.sock".
@@ -36,6 +37,37 @@ struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
 
     var isIPv6: Bool { host?.hasPrefix("[") == true }
+
+    /// Whether the host is a name that may stand for several addresses.
+    var isName: Bool { host.map { !isLocal && !isIPv6 && $0.contains { $0.isLetter } } ?? false }
+
+    /// An endpoint for each address that the name stands for; `nil` if that cannot be found out. Blocks.
+    func addresses() -> [Endpoint]? {
+        guard let host else { return nil }
+        var wanted = addrinfo()
+        wanted.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(String(host), nil, &wanted, &list) == 0 else { return nil }
+        defer { freeaddrinfo(list) }
+        var found: [Endpoint] = []
+        var next = list
+        while let address = next?.pointee {
+            next = address.ai_next
+            var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+            guard
+                getnameinfo(
+                    address.ai_addr, address.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0
+            else { continue }
+            let number = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let literal = number.contains(":") ? "[\(number)]" : number
+            if let endpoint = try? Endpoint("tcp://\(literal):\(port)"), !found.contains(endpoint) {
+                found.append(endpoint)
+            }
+        }
+        return found.isEmpty ? nil : found
+    }
+
+    private var port: Substring { text[text.index(after: text.lastIndex(of: ":") ?? text.startIndex)...] }
 
     var description: String { text }
 }

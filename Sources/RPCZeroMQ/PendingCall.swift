@@ -16,13 +16,16 @@ final class PendingCall: @unchecked Sendable {
         case finished
     }
 
-    let id: UInt64
+    /// Given by the channel's table when the call begins.
+    var id: UInt64 = 0
     let method: MethodDescriptor
     let isRetrySafe: Bool
     let deadline: Deadline
     /// A message with the one record of this call.
     var message: WireBuffer
     var phase = Phase.queued
+    /// Where it was sent last.
+    var link: ClientLink?
     /// Attempts so far.
     var attempt = 0
     var wake = ContinuousClock.Instant.never
@@ -30,10 +33,7 @@ final class PendingCall: @unchecked Sendable {
     /// Gets the reply's record, which is lent, or why there is none. Set before the call begins.
     var deliver: ((Result<Record, RPCError>) -> Void)?
 
-    init(
-        id: UInt64, method: MethodDescriptor, isRetrySafe: Bool, deadline: Deadline, message: consuming WireBuffer
-    ) {
-        self.id = id
+    init(method: MethodDescriptor, isRetrySafe: Bool, deadline: Deadline, message: consuming WireBuffer) {
         self.method = method
         self.isRetrySafe = isRetrySafe
         self.deadline = deadline

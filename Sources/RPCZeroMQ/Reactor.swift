@@ -38,6 +38,7 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     // The reactor's thread alone:
     private(set) var context: ZeroMQContext?
     private var sockets: [any ReactorSocket] = []
+    private var parts: [any ReactorPart] = []
     private var localJobs: [UnownedJob] = []
     private var runningJobs: [UnownedJob] = []
     private var takenErrands: [Errand] = []
@@ -144,13 +145,23 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         sockets.removeAll { $0 === socket }
     }
 
+    func add(part: any ReactorPart) {
+        preconditionOnThread()
+        parts.append(part)
+    }
+
+    func remove(part: any ReactorPart) {
+        preconditionOnThread()
+        parts.removeAll { $0 === part }
+    }
+
     fileprivate func run() {
         threadID.store(UInt(pthread_self()), ordering: .relaxed)
         name_this_thread(name)
         while !isStopping { turn() }
-        for socket in sockets { socket.close() }
+        for part in parts { part.close() }
         runJobs()
-        sockets = []
+        (sockets, parts) = ([], [])
         context = nil
         let (left, waiters) = inbox.withLock { inbox in
             inbox.isClosed = true
@@ -171,12 +182,10 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         runJobs()
         takeErrands()
         runJobs()
-        for socket in sockets {
-            if socket.monitor.socket.mayHaveNews { socket.readEvents() }
-            if socket.nextWake <= now { socket.tick() }
-        }
+        for socket in sockets where socket.monitor.socket.mayHaveNews { socket.readEvents() }
+        for part in parts where part.nextTick <= now { part.tick() }
         runJobs()
-        for socket in self.sockets { socket.flush() }
+        for part in parts { part.flush() }
         // A monitor tells of events only once it was found empty, so a new one is read before we sleep on it.
         for socket in self.sockets where socket.socket.lookForNews() || socket.monitor.socket.mayHaveNews {
             isBusy = true
@@ -221,8 +230,8 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         for socket in sockets {
             pollItems.append(pollfd(fd: socket.socket.descriptor, events: Int16(POLLIN), revents: 0))
             pollItems.append(pollfd(fd: socket.monitor.socket.descriptor, events: Int16(POLLIN), revents: 0))
-            wake = min(wake ?? socket.nextWake, socket.nextWake)
         }
+        for part in parts { wake = min(wake ?? part.nextTick, part.nextTick) }
         // An interrupted sleep (EINTR) is a turn without news.
         _ = poll(&pollItems, nfds_t(pollItems.count), mayRest ? milliseconds(until: wake) : 0)
         if mayRest { inbox.withLock { $0.isSleeping = false } }
@@ -250,17 +259,22 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
 protocol ReactorSocket: AnyObject {
     var socket: ZeroMQSocket { get }
     var monitor: SocketMonitor { get }
-    /// When `tick` is to be called.
-    var nextWake: ContinuousClock.Instant { get }
 
     /// Reads a burst of messages.
     /// - Returns: whether there may be more.
     func receive() -> Bool
     func readEvents()
+}
+
+/// What a reactor asks of a server, and of a channel with all its sockets. Called on the reactor's thread alone.
+protocol ReactorPart: AnyObject {
+    /// When `tick` is to be called.
+    var nextTick: ContinuousClock.Instant { get }
+
     func tick()
     /// Sends what is ready.
     func flush()
-    /// Ends everything that waits, and the socket.
+    /// Ends everything that waits, and the sockets.
     func close()
 }
 

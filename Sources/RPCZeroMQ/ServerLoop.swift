@@ -6,7 +6,7 @@ import RPC
 import Synchronization
 
 /// A server's socket and what it has in hand. Lives on its reactor's thread.
-final class ServerLoop: ReactorSocket, @unchecked Sendable {
+final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
     // `@unchecked`: tasks that answer carry a reference, but `reply` and all else is run by the reactor's thread alone,
     // which `answered` makes sure of. The one exception, `published`, has a mutex.
 
@@ -77,7 +77,11 @@ final class ServerLoop: ReactorSocket, @unchecked Sendable {
         self.bootID = bootID
         machine = ServerMachine(router: router, admission: configuration.admission)
         socket = try context.socket(.router)
-        socket.setCommonOptions()
+        // A dead or frozen client is noticed within a few seconds, and one that connects without a word shown out.
+        socket.set(ZMQ_HEARTBEAT_IVL, 1000)
+        socket.set(ZMQ_HEARTBEAT_TIMEOUT, 3000)
+        socket.set(ZMQ_HEARTBEAT_TTL, 3000)
+        socket.set(ZMQ_HANDSHAKE_IVL, 3000)
         socket.set(ZMQ_ROUTER_MANDATORY, 1)
         socket.set(ZMQ_ROUTER_HANDOVER, 0)
         socket.set(ZMQ_LINGER, 1000)
@@ -92,12 +96,13 @@ final class ServerLoop: ReactorSocket, @unchecked Sendable {
         logger[metadataKey: LogKey.endpoint] = "\(socket.lastEndpoint)"
         self.logger = logger
         reactor.add(self)
+        reactor.add(part: self)
         logger.info("listening")
     }
 
     // MARK: A turn of the reactor
 
-    var nextWake: ContinuousClock.Instant { min(backlogWake, drainEnd ?? .never) }
+    var nextTick: ContinuousClock.Instant { min(backlogWake, drainEnd ?? .never) }
 
     func receive() -> Bool {
         let callsBefore = machine.statistics.calls
@@ -329,6 +334,7 @@ final class ServerLoop: ReactorSocket, @unchecked Sendable {
         monitor.socket.close()
         socket.close()
         reactor.remove(self)
+        reactor.remove(part: self)
         logger.info("stopped")
         for waiter in drainWaiters { waiter.resume() }
         drainWaiters = []
@@ -363,16 +369,6 @@ struct RoutingID: Hashable, CustomStringConvertible {
 
     var description: String {
         withUnsafeBytes { $0.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() }
-    }
-}
-
-extension ZeroMQSocket {
-    /// A dead or frozen peer is noticed within 3 s, and one that connects without a word is shown out.
-    func setCommonOptions() {
-        set(ZMQ_HEARTBEAT_IVL, 1000)
-        set(ZMQ_HEARTBEAT_TIMEOUT, 3000)
-        set(ZMQ_HEARTBEAT_TTL, 3000)
-        set(ZMQ_HANDSHAKE_IVL, 3000)
     }
 }
 

@@ -20,11 +20,29 @@ public struct ClientStatistics: Hashable, Sendable {
     public init() {}
 }
 
-/// Reaches a service at one endpoint: a DEALER socket on a reactor, shared by any number of calls at once.
+/// What a channel knows of one of its endpoints.
+public struct LinkStatistics: Hashable, Sendable {
+    public var endpoint: String
+    /// Whether a server is connected that takes messages.
+    public var isConnected: Bool
+    /// Whether the server owes replies and is silent, so that it gets no calls while another one does better.
+    public var isEjected: Bool
+    /// Calls sent there that are not answered.
+    public var outstanding: Int
+    public var recordsSent: UInt64
+    public var ejections: UInt64
+}
+
+/// Reaches a service at one endpoint or several, each a DEALER socket on a reactor, shared by any number of calls at
+/// once.
+///
+/// With several endpoints each call goes to the one with the fewest calls outstanding. One that is gone, or owes replies
+/// and is silent for a second, gets no calls until it is back; calls that it took with it are sent elsewhere if they are
+/// safe to repeat. A name with several addresses is as many endpoints, and is looked up again every few seconds.
 public final class ZeroMQChannel: Channel {
     public struct Configuration: Hashable, Sendable {
         public var retry: RetryPolicy
-        /// Calls that the server may have in hand for this channel; further ones wait here. Not above the server's
+        /// Calls that one server may have in hand for this channel; further ones wait here. Not above the server's
         /// `Admission.callsPerPeer`.
         public var window: Int
         /// Calls that may wait for their replies altogether; further ones are refused with "call.overloaded".
@@ -38,111 +56,106 @@ public final class ZeroMQChannel: Channel {
         }
     }
 
-    private let line: Line
-    private let nextCallID: Atomic<UInt64>
+    private let reactor: Reactor
+    private let loop: ClientLoop
+    private let names: NameWatch?
 
     /// Starts to connect in the background; the service may come up later.
-    /// - Parameter random: where jitter and the first call id come from.
+    /// - Parameters:
+    ///   - endpoint: "tcp://HOST:PORT" or "ipc://PATH"; several with commas between them.
+    ///   - random: where jitter and the first call id come from.
     /// - Throws: `RPCError` "call.endpoint_malformed".
     public init(
         reactor: Reactor, endpoint: String, configuration: Configuration = Configuration(),
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) throws(RPCError) {
-        var random = random
-        nextCallID = Atomic(random.next())
-        let line = Line(reactor, try Endpoint(endpoint), configuration, random)
-        self.line = line
-        reactor.submit { line.open() }
+        var endpoints: [Endpoint] = []
+        for text in endpoint.split(separator: ",", omittingEmptySubsequences: false) {
+            endpoints.append(try Endpoint(text.trimmed))
+        }
+        let loop = ClientLoop(on: reactor, endpoints, configuration, random: random)
+        self.reactor = reactor
+        self.loop = loop
+        names = endpoints.contains(where: \.isName) ? NameWatch(endpoints, for: loop, on: reactor) : nil
+        reactor.submit { loop.open() }
     }
 
     /// Closing is a matter of the reactor's thread.
     deinit { close() }
 
     /// As of the reactor's last turn.
-    public var statistics: ClientStatistics { line.statistics.value.withLock { $0 } }
+    public var statistics: ClientStatistics { loop.published.value.withLock { $0 } }
+
+    /// Each endpoint's state now; none after `close`.
+    public func links() async -> [LinkStatistics] {
+        let loop = loop
+        return (try? await reactor.perform { () throws(RPCError) in loop.linkStatistics }.get()) ?? []
+    }
 
     /// Ends the calls that wait, with "call.channel_closed" or, if they were sent, "call.outcome_unknown". Safe to
     /// repeat.
     public func close() {
-        let line = line
-        line.reactor.submit { line.close() }
+        let loop = loop
+        names?.stop()
+        reactor.submit { loop.close() }
     }
 
     public func call<Request, Reply>(
         _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions
     ) async throws(RPCError) -> Response<Reply> {
-        let descriptor = method.descriptor
-        let callID = nextCallID.wrappingAdd(1, ordering: .relaxed).oldValue
-        // The message is made here, on the caller's thread; the reactor copies it once, into what it sends.
-        let call = PendingCall(
-            id: callID, method: descriptor, isRetrySafe: descriptor.isRetrySafe(hasKey: options.key != nil),
-            deadline: options.deadline, message: try WireBuffer.calling(method, request, options, callID: callID))
-        let line = line
+        let call = try prepared(method, request, options)
+        let (loop, reactor) = (loop, reactor)
         let outcome: Result<Response<Reply>, RPCError> = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                call.deliver = { outcome in
-                    continuation.resume(
-                        returning: outcome.flatMap { record in
-                            Result { () throws(RPCError) in try Response(record, limits: descriptor.limits) }
-                        })
-                }
-                if !line.reactor.submit({ line.begin(call) }) { call.finish(.failure(.stopped)) }
+                call.deliver = { continuation.resume(returning: Result(reading: $0, of: method)) }
+                if !reactor.submit({ loop.begin(call) }) { call.finish(.failure(.stopped)) }
             }
         } onCancel: {
             call.isCancelled.store(true, ordering: .relaxed)
-            line.reactor.submit { line.cancel(call) }
+            reactor.submit { loop.cancel(call) }
         }
         return try outcome.get()
     }
+
+    /// Sends `request` as `call` does, for programs that keep many calls going without a task for each.
+    /// - Parameter completion: called once, on the reactor's thread, which it must not hold up; it may send further
+    ///   calls.
+    /// - Throws: `RPCError` for a request that cannot be sent; `completion` is not called then.
+    public func send<Request, Reply>(
+        _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions,
+        then completion: @escaping @Sendable (Result<Response<Reply>, RPCError>) -> Void
+    ) throws(RPCError) {
+        let call = try prepared(method, request, options)
+        let loop = loop
+        call.deliver = { completion(Result(reading: $0, of: method)) }
+        if !reactor.submit({ loop.begin(call) }) { call.finish(.failure(.stopped)) }
+    }
+
+    /// The message is made here, on the caller's thread; the reactor copies it once, into what it sends.
+    private func prepared<Request, Reply>(
+        _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions
+    ) throws(RPCError) -> PendingCall {
+        PendingCall(
+            method: method.descriptor, isRetrySafe: method.descriptor.isRetrySafe(hasKey: options.key != nil),
+            deadline: options.deadline, message: try WireBuffer.calling(method, request, options))
+    }
 }
 
-/// The way from a channel to its socket.
-private final class Line: @unchecked Sendable {
-    // `@unchecked`: `opened` and `isClosed` are touched by the reactor's thread alone.
-
-    let reactor: Reactor
-    let statistics = Published(ClientStatistics())
-    private let endpoint: Endpoint
-    private let configuration: ZeroMQChannel.Configuration
-    private let random: any RandomNumberGenerator & Sendable
-    private var opened: ClientLoop?
-    private var isClosed = false
-
-    init(
-        _ reactor: Reactor, _ endpoint: Endpoint, _ configuration: ZeroMQChannel.Configuration,
-        _ random: any RandomNumberGenerator & Sendable
-    ) {
-        self.reactor = reactor
-        self.endpoint = endpoint
-        self.configuration = configuration
-        self.random = random
-    }
-
-    /// The socket, made when it is first asked for.
-    func loop() throws(RPCError) -> ClientLoop {
-        if let opened { return opened }
-        guard !isClosed else { throw .stopped }
-        let loop = try ClientLoop(on: reactor, endpoint, configuration, random: random, published: statistics)
-        opened = loop
-        return loop
-    }
-
-    func open() {
-        do throws(RPCError) { _ = try loop() } catch {
-            reactor.logger.error(
-                "a channel cannot be opened", metadata: [LogKey.endpoint: "\(endpoint)", LogKey.error: "\(error)"])
+extension Result where Failure == RPCError {
+    /// Reads the record of a reply, which is lent.
+    fileprivate init<Request, Reply>(reading outcome: Result<Record, RPCError>, of method: Method<Request, Reply>)
+    where Success == Response<Reply> {
+        self = outcome.flatMap { record in
+            Result { () throws(RPCError) in try Response(record, limits: method.descriptor.limits) }
         }
     }
+}
 
-    func begin(_ call: PendingCall) {
-        do throws(RPCError) { try loop().begin(call) } catch { call.finish(.failure(error)) }
-    }
-
-    func cancel(_ call: PendingCall) { opened?.cancel(call) }
-
-    func close() {
-        isClosed = true
-        opened?.close()
-        opened = nil
+extension Substring {
+    fileprivate var trimmed: String {
+        var rest = self
+        while rest.first == " " { rest.removeFirst() }
+        while rest.last == " " { rest.removeLast() }
+        return String(rest)
     }
 }

@@ -12,8 +12,8 @@ import Testing
             account: "acct-1", key: try IdempotencyKey("key-0123456789abcdef"),
             effectiveAt: Timestamp(milliseconds: 1_700_000_000_000), epoch: 3, traceID: 0x0102_0304_0506_0708,
             deadline: .after(milliseconds: 1000))
-        var buffer = try WireBuffer.calling(method, EchoMessage(5, "hi"), options, callID: 0x1122_3344_5566_7788)
-        buffer.setBudget(milliseconds: 1500, ofRecordAt: 0)
+        var buffer = try WireBuffer.calling(method, EchoMessage(5, "hi"), options)
+        buffer.setBudget(milliseconds: 1500, callID: 0x1122_3344_5566_7788, ofRecordAt: 0)
         return buffer.withUnsafeBytes { Array($0) }
     }
 

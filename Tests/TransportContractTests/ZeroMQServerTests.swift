@@ -39,8 +39,8 @@ struct ZeroMQServerTests {
     private static func request(
         _ method: Method<EchoMessage, EchoMessage>, _ body: EchoMessage, callID: UInt64
     ) throws -> [UInt8] {
-        var message = try WireBuffer.calling(method, body, .test(), callID: callID)
-        message.setBudget(milliseconds: 10_000, ofRecordAt: 0)
+        var message = try WireBuffer.calling(method, body, .test())
+        message.setBudget(milliseconds: 10_000, callID: callID, ofRecordAt: 0)
         return message.withUnsafeBytes { Array($0) }
     }
 
