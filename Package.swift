@@ -111,13 +111,21 @@ let targets: [Target] = [
     // Manual clock, seeded generator, fixtures and doubles for the tests.
     .target(name: "BillingTestKit", dependencies: ["BillingCore", "RPC", "Storage"], swiftSettings: settings),
 
+    // A service for tests that kill and freeze whole processes.
+    .executableTarget(
+        name: "echo-server",
+        dependencies: [
+            "BillingTestKit", "RPC", "RPCZeroMQ", .product(name: "Logging", package: "swift-log"),
+        ],
+        path: "Tests/EchoServer", swiftSettings: settings),
+
     // Each module's tests; the contract suites run on every driver and transport.
     tests("BillingCoreTests", ["BillingCore", "BillingTestKit"]),
     tests("RPCTests", ["BillingCore", "BillingTestKit", "RPC"]),
     tests(
         "TransportContractTests",
         [
-            "BillingCore", "BillingTestKit", "CZeroMQ", "RPC", "RPCZeroMQ",
+            "BillingCore", "BillingTestKit", "CZeroMQ", "RPC", "RPCZeroMQ", "echo-server",
             .product(name: "Logging", package: "swift-log"),
         ]),
     tests("BillingAPITests", ["BillingAPI", "BillingCore", "RPC"]),

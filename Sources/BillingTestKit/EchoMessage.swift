@@ -29,3 +29,8 @@ package struct EchoMessage: WireMessage {
         text.withUTF8 { utf8 in buffer.append(copying: UnsafeRawBufferPointer(utf8)) }
     }
 }
+
+extension EchoMessage {
+    /// Answered by `echo-server` with its process id.
+    package static let who = Method<EchoMessage, EchoMessage>("billing.test.Echo/Who", .read)
+}

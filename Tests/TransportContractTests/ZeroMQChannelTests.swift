@@ -11,7 +11,7 @@ struct ZeroMQChannelTests {
     private static let key = "key-0123456789abcdef"
 
     /// A port that was free a moment ago.
-    private static func freeEndpoint() async throws -> String {
+    static func freeEndpoint() async throws -> String {
         let reactor = try Reactor.start(logger: .quiet)
         let server = try await ZeroMQServer.start(on: reactor, endpoint: "tcp://127.0.0.1:0", router: Router())
         await reactor.stop()
