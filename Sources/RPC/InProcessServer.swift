@@ -50,8 +50,9 @@ public final class InProcessServer: Sendable {
     private func answer(_ record: Record, from peer: Peer, _ reply: @escaping @Sendable ([UInt8]) -> Void) {
         let header = record.header
         let inFlightOfPeer = peer.inFlight.load(ordering: .relaxed)
+        let start = ContinuousClock.now
         let verdict = machine.withLock {
-            $0.received(record, from: .local, inFlightOfPeer: inFlightOfPeer, at: .now)
+            $0.received(record, from: .local, inFlightOfPeer: inFlightOfPeer, at: start)
         }
         switch verdict {
         case .refuse(let error):
@@ -69,11 +70,11 @@ public final class InProcessServer: Sendable {
                         answer = .failure(self.failure(error, header, context.method))
                     }
                     peer.inFlight.subtract(1, ordering: .relaxed)
-                    self.machine.withLock { $0.finished() }
+                    self.machine.withLock { $0.finished(start, at: .now) }
                     self.finish(answer, header, context.method.limits, reply)
                 }
             } catch {
-                machine.withLock { $0.finished() }
+                machine.withLock { $0.finished(start, at: .now) }
                 finish(.failure(failure(error, header, context.method)), header, .standard, reply)
             }
         }

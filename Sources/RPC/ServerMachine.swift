@@ -4,7 +4,7 @@ import BillingCore
 public struct Admission: Hashable, Sendable {
     /// Calls of one peer whose handlers wait.
     public var callsPerPeer: Int
-    /// Calls of all peers whose handlers wait.
+    /// Calls of all peers whose handlers wait, at the most: see `ConcurrencyLimit`.
     public var callsPerServer: Int
     /// What a caller who is turned away is told to wait.
     public var retryAfterMilliseconds: UInt32
@@ -32,11 +32,13 @@ package struct ServerMachine {
 
     private let router: Router
     private let admission: Admission
+    private var limit: ConcurrencyLimit
     package var statistics = ServerStatistics()
 
     package init(router: Router, admission: Admission) {
         self.router = router
         self.admission = admission
+        limit = ConcurrencyLimit(maximum: admission.callsPerServer)
     }
 
     /// - Parameter inFlightOfPeer: calls of the sender that were started and are not finished.
@@ -87,7 +89,7 @@ package struct ServerMachine {
         case .inline(let answer):
             return .answer(answer, context)
         case .waiting(let start):
-            guard inFlightOfPeer < admission.callsPerPeer, statistics.inFlight < admission.callsPerServer else {
+            guard inFlightOfPeer < admission.callsPerPeer, statistics.inFlight < limit.limit else {
                 statistics.overloaded += 1
                 return .refuse(
                     RPCError(
@@ -96,12 +98,17 @@ package struct ServerMachine {
                         retryAfterMilliseconds: admission.retryAfterMilliseconds))
             }
             statistics.inFlight += 1
+            limit.started(inFlight: statistics.inFlight)
             return .start(start, context)
         }
     }
 
-    /// A started call has its answer.
-    package mutating func finished() { statistics.inFlight -= 1 }
+    /// A call that was started at `start` has its answer.
+    package mutating func finished(_ start: ContinuousClock.Instant, at now: ContinuousClock.Instant) {
+        statistics.inFlight -= 1
+        limit.finished(start, at: now, inFlight: statistics.inFlight)
+        statistics.callLimit = limit.limit
+    }
 }
 
 extension RPCError {

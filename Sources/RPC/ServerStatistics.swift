@@ -26,6 +26,8 @@ public struct ServerStatistics: Hashable, Sendable {
     public var disconnections: UInt64 = 0
     /// Calls whose handlers wait at the moment.
     public var inFlight: Int = 0
+    /// How many it takes at the moment; `0` before the first has ended.
+    public var callLimit: Int = 0
     /// Whether new calls are refused because the server is about to stop.
     public var isDraining = false
 
@@ -39,6 +41,7 @@ public struct ServerStatistics: Hashable, Sendable {
             ("unknown_methods", unknownMethods), ("expired", expired), ("too_large", tooLarge),
             ("internal_errors", internalErrors), ("dropped_replies", droppedReplies),
             ("disconnections", disconnections), ("in_flight", UInt64(max(0, inFlight))),
+            ("call_limit", UInt64(callLimit)),
         ]
     }
 }

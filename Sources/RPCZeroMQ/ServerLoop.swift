@@ -163,13 +163,13 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
             peer.inFlight += 1
             let work: @Sendable () async throws -> Router.ErasedResponse
             do { work = try handler(record.body, context) } catch {
-                finished(peer)
+                finished(peer, reactor.now)
                 return fail(error, header, context.method, peer)
             }
-            let method = context.method
+            let (method, start) = (context.method, reactor.now)
             _ = Task.immediate(executorPreference: reactor) {
-                do { self.answered(.success(try await work()), header, method, peer) } catch {
-                    self.answered(.failure(error), header, method, peer)
+                do { self.answered(.success(try await work()), header, method, peer, start) } catch {
+                    self.answered(.failure(error), header, method, peer, start)
                 }
             }
         }
@@ -177,11 +177,11 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
 
     private func answered(
         _ answer: Result<Router.ErasedResponse, any Error>, _ header: RecordHeader, _ method: MethodDescriptor,
-        _ peer: Peer
+        _ peer: Peer, _ start: ContinuousClock.Instant
     ) {
         // A task that prefers the reactor is on its thread here, unless the reactor has ended meanwhile.
         reactor.submit { [self] in
-            finished(peer)
+            finished(peer, start)
             switch answer {
             case .success(let response): reply(.success(response), to: header, method.limits, peer)
             case .failure(let error): fail(error, header, method, peer)
@@ -189,9 +189,9 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
         }
     }
 
-    private func finished(_ peer: Peer) {
+    private func finished(_ peer: Peer, _ start: ContinuousClock.Instant) {
         peer.inFlight -= 1
-        machine.finished()
+        machine.finished(start, at: reactor.now)
     }
 
     private func fail(_ error: any Error, _ header: RecordHeader, _ method: MethodDescriptor, _ peer: Peer) {
