@@ -2,21 +2,18 @@ public import BillingCore
 
 /// The instant on a monotonic clock after which nobody waits for an answer any more.
 public struct Deadline: Hashable, Comparable, Sendable {
-    public let instant: ContinuousClock.Instant
+    public let instant: MonotonicTime
 
-    public init(_ instant: ContinuousClock.Instant) { self.instant = instant }
+    public init(_ instant: MonotonicTime) { self.instant = instant }
 
     public static func after(milliseconds: Int64) -> Deadline {
-        Deadline(ContinuousClock.now.advanced(by: .milliseconds(milliseconds)))
+        Deadline(MonotonicTime.now.advanced(milliseconds: milliseconds))
     }
 
     /// What is left, never negative.
-    public var remainingMilliseconds: Int64 {
-        let left = ContinuousClock.now.duration(to: instant).components
-        return max(0, left.seconds * 1000 + left.attoseconds / 1_000_000_000_000_000)
-    }
+    public var remainingMilliseconds: Int64 { max(0, MonotonicTime.now.nanoseconds(until: instant) / 1_000_000) }
 
-    public var hasPassed: Bool { instant <= ContinuousClock.now }
+    public var hasPassed: Bool { instant <= .now }
     public static func < (left: Deadline, right: Deadline) -> Bool { left.instant < right.instant }
 }
 
@@ -128,6 +125,7 @@ public struct CallOptions: Sendable {
 
 /// A reply with what its header says. Handlers return one and clients get one, so a gateway passes it on as it is.
 @dynamicMemberLookup
+@frozen
 public struct Response<Message: WireMessage>: Sendable {
     public var message: Message
     /// Whether the reply was recorded for the call's key earlier and is told again.
@@ -135,6 +133,7 @@ public struct Response<Message: WireMessage>: Sendable {
     /// The instant at which the operation took effect; `nil` where time plays no part.
     public var effectiveAt: Timestamp?
 
+    @inlinable
     public init(_ message: Message, isReplay: Bool = false, effectiveAt: Timestamp? = nil) {
         self.message = message
         self.isReplay = isReplay

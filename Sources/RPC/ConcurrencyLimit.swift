@@ -9,17 +9,17 @@ package struct ConcurrencyLimit {
     /// Below so many calls it never shrinks: their waiting is their own.
     private static let floor = 64
     private static let firstLimit = 1024
-    private static let window = Duration.milliseconds(100)
-    private static let leastPatience = Duration.milliseconds(100)
+    private static let windowMilliseconds: Int64 = 100
+    private static let leastPatienceNanoseconds: Int64 = 100_000_000
 
     package private(set) var limit: Int
     private let maximum: Int
-    private var windowEnd: ContinuousClock.Instant?
-    /// In this window: the shortest time that a call took, and the most calls in hand.
-    private var shortest: Duration?
+    private var windowEnd: MonotonicTime?
+    /// In this window: the shortest time that a call took, in nanoseconds, and the most calls in hand.
+    private var shortest = Int64.max
     private var peak = 0
-    /// What a call takes without a queue, as far as is known.
-    private var unqueued = Duration.zero
+    /// The nanoseconds that a call takes without a queue, as far as is known.
+    private var unqueued: Int64 = 0
 
     package init(maximum: Int) {
         self.maximum = maximum
@@ -30,24 +30,23 @@ package struct ConcurrencyLimit {
     package mutating func started(inFlight: Int) { peak = max(peak, inFlight) }
 
     /// A call that was started at `start` has its answer; `inFlight` are left.
-    package mutating func finished(_ start: ContinuousClock.Instant, at now: ContinuousClock.Instant, inFlight: Int) {
-        let took = start.duration(to: now)
-        shortest = min(shortest ?? took, took)
+    package mutating func finished(_ start: MonotonicTime, at now: MonotonicTime, inFlight: Int) {
+        shortest = min(shortest, start.nanoseconds(until: now))
         guard let windowEnd else {
-            windowEnd = now.advanced(by: Self.window)
+            windowEnd = now.advanced(milliseconds: Self.windowMilliseconds)
             return
         }
         guard windowEnd <= now else { return }
-        if let shortest { adjust(shortest) }
-        self.windowEnd = now.advanced(by: Self.window)
-        shortest = nil
+        adjust()
+        self.windowEnd = now.advanced(milliseconds: Self.windowMilliseconds)
+        shortest = .max
         peak = inFlight
     }
 
-    private mutating func adjust(_ shortest: Duration) {
+    private mutating func adjust() {
         let floor = min(Self.floor, maximum)
         if peak <= limit / 2 || limit == floor { unqueued = shortest } else { unqueued = min(unqueued, shortest) }
-        if shortest > max(Self.leastPatience, unqueued * 3) {
+        if shortest > max(Self.leastPatienceNanoseconds, unqueued * 3) {
             limit = max(floor, min(limit, peak) * 3 / 4)
         } else if peak >= limit {
             limit = min(maximum, limit + limit / 4 + 1)

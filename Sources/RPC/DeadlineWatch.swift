@@ -28,7 +28,7 @@ package final class DeadlineWatch: Sendable {
     private func sleep(until deadline: Deadline) {
         Task { [weak self] in
             // This task is never cancelled, the only reason for which a sleep throws; waking early would do no harm.
-            try? await Task.sleep(until: deadline.instant, clock: .continuous)
+            try? await Task.sleep(for: .nanoseconds(max(0, MonotonicTime.now.nanoseconds(until: deadline.instant))))
             self?.woke(at: deadline)
         }
     }

@@ -91,16 +91,17 @@ extension String {
 extension Response {
     /// Reads a reply that ended well or badly.
     /// - Throws: the refusal that it carries; "call.malformed_reply" when it cannot be read.
+    @inlinable
     package init(_ record: Record, limits: WireLimits) throws(RPCError) {
-        let header = record.header
-        guard header.status == 0 else { throw RPCError(refusal: record) }
+        guard record.isSuccess else { throw RPCError(refusal: record) }
         self.init(
-            try Message(wire: record.body, limits: limits), isReplay: header.isReplay, effectiveAt: header.effectiveAt)
+            try Message(wire: record.body, limits: limits), isReplay: record.isReplay, effectiveAt: record.effectiveAt)
     }
 }
 
 extension RPCError {
     /// The refusal in a reply with a status other than 0.
+    @usableFromInline
     package init(refusal record: Record) {
         let header = record.header
         guard let body = ErrorBody(record.body) else {

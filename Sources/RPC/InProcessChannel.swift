@@ -44,9 +44,8 @@ public final class InProcessChannel: Channel {
                     policy.pause(afterRefusal: error, attempt: attempt, isRetrySafe: isRetrySafe, using: &$0)
                 }
                 guard let pause, !Task.isCancelled else { throw error }
-                let next = ContinuousClock.now.advanced(by: pause)
-                guard next < options.deadline.instant else { throw error }
-                do { try await Task.sleep(until: next, clock: .continuous) } catch {
+                guard MonotonicTime.now.advanced(nanoseconds: pause) < options.deadline.instant else { throw error }
+                do { try await Task.sleep(for: .nanoseconds(pause)) } catch {
                     throw .cancelled(method.descriptor)
                 }
                 attempt += 1

@@ -50,7 +50,7 @@ public final class InProcessServer: Sendable {
     private func answer(_ record: Record, from peer: Peer, _ reply: @escaping @Sendable ([UInt8]) -> Void) {
         let header = record.header
         let inFlightOfPeer = peer.inFlight.load(ordering: .relaxed)
-        let start = ContinuousClock.now
+        let start = MonotonicTime.now
         let verdict = machine.withLock {
             $0.received(record, from: .local, inFlightOfPeer: inFlightOfPeer, at: start)
         }

@@ -1,15 +1,15 @@
 /// Keeps a peer from filling the log: lets a few lines through each second and counts the rest.
 package struct LogThrottle {
     private let linesPerSecond: Int
-    private var windowStart: ContinuousClock.Instant?
+    private var windowStart: MonotonicTime?
     private var lines = 0
     private var suppressed = 0
 
     package init(linesPerSecond: Int = 5) { self.linesPerSecond = linesPerSecond }
 
     /// How many lines were left out before this one; `nil`: leave this one out too.
-    package mutating func admit(at now: ContinuousClock.Instant) -> Int? {
-        if let start = windowStart, now < start.advanced(by: .seconds(1)) {
+    package mutating func admit(at now: MonotonicTime) -> Int? {
+        if let start = windowStart, now < start.advanced(milliseconds: 1000) {
             guard lines < linesPerSecond else {
                 suppressed += 1
                 return nil

@@ -6,6 +6,8 @@ import BillingCore
 package struct Outbox: ~Copyable {
     /// Bytes of a message that holds more than one record: what every peer accepts.
     package static let sharedMessageBytes = WireLimits.standard.messageBytes
+    /// So many records leave at once, in the middle of a turn: whoever answers them can start while we go on.
+    package static let eagerRecords = 64
     /// Memory above this is given back when the box is emptied.
     private static let keptBytes = 256 << 10
 
@@ -23,6 +25,9 @@ package struct Outbox: ~Copyable {
     package init() {}
 
     package var isEmpty: Bool { buffer.count == 0 }
+
+    /// Whether to send what there is without waiting for the end of the turn.
+    package var isEager: Bool { openRecords >= Self.eagerRecords }
 
     /// Adds the answer to a request.
     /// - Returns: what is told to the peer in its stead when the answer is larger than the method allows; else `nil`.

@@ -3,9 +3,21 @@ import BillingCore
 extension WireBuffer {
     /// A message with the one record of a request. Budget and call id are written when it is sent.
     /// - Throws: `RPCError` "call.too_large", "call.account_malformed".
+    @inlinable
     package static func calling<Request, Reply>(
         _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions
     ) throws(RPCError) -> WireBuffer {
+        var message = try WireBuffer(opening: method.descriptor, options)
+        let bodyStart = message.count
+        request.encode(into: &message)
+        try message.closeRequest(method.descriptor, bodyStart: bodyStart)
+        return message
+    }
+
+    /// The header of a request, its key and its account.
+    @usableFromInline
+    package init(opening method: MethodDescriptor, _ options: CallOptions) throws(RPCError) {
+        self.init()
         guard options.account.utf8.count <= RecordHeader.maximumAccountBytes,
             options.account.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
         else {
@@ -15,29 +27,25 @@ extension WireBuffer {
                 field: "account", value: options.account)
         }
         var header = RecordHeader(.request)
-        header.methodID = method.descriptor.id
+        header.methodID = method.id
         header.effectiveAtMilliseconds = options.effectiveAt?.milliseconds ?? 0
         header.epoch = options.epoch
         header.traceID = options.traceID
-        var message = WireBuffer()
-        message.appendRecord(header, key: options.key?.text ?? "", account: options.account) {
-            request.encode(into: &$0)
-        }
-        guard message.count <= method.descriptor.limits.messageBytes else {
-            throw .tooLarge(message.count, method.descriptor)
-        }
-        return message
+        appendRecord(header, key: options.key?.text ?? "", account: options.account) { _ in }
+    }
+
+    @usableFromInline
+    package mutating func closeRequest(_ method: MethodDescriptor, bodyStart: Int) throws(RPCError) {
+        guard count <= method.limits.messageBytes else { throw .tooLarge(count, method) }
+        setBodyLength(count - bodyStart, ofRecordAt: 0)
     }
 }
 
 extension Deadline {
     /// What is left as a request carries it; `nil` when nothing is.
-    package func budget(at now: ContinuousClock.Instant) -> UInt32? {
-        let left = now.duration(to: instant).components
-        let milliseconds = left.seconds.multipliedReportingOverflow(by: 1000)
-        guard !milliseconds.overflow else { return left.seconds > 0 ? .max : nil }
-        let whole = milliseconds.partialValue + left.attoseconds / 1_000_000_000_000_000
-        return whole > 0 ? UInt32(clamping: whole) : nil
+    package func budget(at now: MonotonicTime) -> UInt32? {
+        let milliseconds = now.nanoseconds(until: instant) / 1_000_000
+        return milliseconds > 0 ? UInt32(clamping: milliseconds) : nil
     }
 }
 

@@ -158,8 +158,11 @@ extension WireBuffer {
         let bodyStart = count
         body(&self)
         // Every sender has compared the whole with a limit of a few MiB, or does so next.
-        let length = UInt32(count - bodyStart)
-        overwrite(at: start + RecordHeader.Offset.bodyLength, byteCount: 4) { $0.store(length, at: 0) }
+        setBodyLength(count - bodyStart, ofRecordAt: start)
+    }
+
+    mutating func setBodyLength(_ length: Int, ofRecordAt start: Int) {
+        overwrite(at: start + RecordHeader.Offset.bodyLength, byteCount: 4) { $0.store(UInt32(length), at: 0) }
     }
 
     /// Writes what is known only on sending into the record that starts at `start`: what is left of the caller's time,

@@ -1,11 +1,16 @@
-import BillingCore
+public import BillingCore
 
 /// A record as it lies in a received message. Its parts are lent: they end with the message.
+@usableFromInline
 package struct Record {
     package let header: RecordHeader
     package let key: UnsafeRawBufferPointer
     package let account: UnsafeRawBufferPointer
-    package let body: UnsafeRawBufferPointer
+    @usableFromInline package let body: UnsafeRawBufferPointer
+
+    @usableFromInline package var isSuccess: Bool { header.status == 0 }
+    @usableFromInline package var isReplay: Bool { header.isReplay }
+    @usableFromInline package var effectiveAt: Timestamp? { header.effectiveAt }
 
     /// Bytes of the whole record.
     package var byteCount: Int { RecordHeader.byteCount + key.count + account.count + body.count }

@@ -20,21 +20,22 @@ public struct RetryPolicy: Hashable, Sendable {
         self.maximumPauseMilliseconds = max(pauseMilliseconds, maximumPauseMilliseconds)
     }
 
-    /// How long attempt `attempt`, counted from 1, may take.
-    package func patience(attempt: Int) -> Duration {
-        .milliseconds(Self.doubled(attemptMilliseconds, attempt - 1, atMost: maximumAttemptMilliseconds))
+    /// How many milliseconds attempt `attempt`, counted from 1, may take.
+    package func patienceMilliseconds(attempt: Int) -> Int64 {
+        Self.doubled(attemptMilliseconds, attempt - 1, atMost: maximumAttemptMilliseconds)
     }
 
-    /// How long to wait after attempt `attempt` was refused or lost: full jitter, so that callers spread out.
-    package func pause(afterAttempt attempt: Int, using random: inout some RandomNumberGenerator) -> Duration {
+    /// How many nanoseconds to wait after attempt `attempt` was refused or lost: full jitter, so that callers spread
+    /// out.
+    package func pause(afterAttempt attempt: Int, using random: inout some RandomNumberGenerator) -> Int64 {
         let longest = Self.doubled(pauseMilliseconds, attempt - 1, atMost: maximumPauseMilliseconds)
-        return .microseconds(Int64.random(in: 0...longest * 1000, using: &random))
+        return Int64.random(in: 0...longest * 1_000_000, using: &random)
     }
 
-    /// How long to wait before a refused call is sent again; `nil` when the refusal stands.
+    /// How many nanoseconds to wait before a refused call is sent again; `nil` when the refusal stands.
     package func pause(
         afterRefusal error: RPCError, attempt: Int, isRetrySafe: Bool, using random: inout some RandomNumberGenerator
-    ) -> Duration? {
+    ) -> Int64? {
         guard isRetrySafe, !error.isReplay else { return nil }
         switch error.status {
         case .unavailable:
@@ -46,7 +47,7 @@ public struct RetryPolicy: Hashable, Sendable {
             .unauthenticated:
             return nil
         }
-        return .milliseconds(Int64(error.retryAfterMilliseconds)) + pause(afterAttempt: attempt, using: &random)
+        return Int64(error.retryAfterMilliseconds) * 1_000_000 + pause(afterAttempt: attempt, using: &random)
     }
 
     private static func doubled(_ start: Int64, _ times: Int, atMost maximum: Int64) -> Int64 {

@@ -43,7 +43,7 @@ package struct ServerMachine {
 
     /// - Parameter inFlightOfPeer: calls of the sender that were started and are not finished.
     package mutating func received(
-        _ record: Record, from caller: Caller, inFlightOfPeer: Int, at now: ContinuousClock.Instant
+        _ record: Record, from caller: Caller, inFlightOfPeer: Int, at now: MonotonicTime
     ) -> Verdict {
         let header = record.header
         statistics.calls += 1
@@ -81,7 +81,7 @@ package struct ServerMachine {
                 method: method, caller: caller, account: String(decoding: record.account, as: UTF8.self),
                 key: record.key.isEmpty ? nil : try IdempotencyKey(String(decoding: record.key, as: UTF8.self)),
                 effectiveAt: header.effectiveAt, epoch: header.epoch, traceID: header.traceID,
-                deadline: Deadline(now.advanced(by: .milliseconds(Int64(header.budgetMilliseconds)))))
+                deadline: Deadline(now.advanced(milliseconds: Int64(header.budgetMilliseconds))))
         } catch {
             return .refuse(error)
         }
@@ -104,7 +104,7 @@ package struct ServerMachine {
     }
 
     /// A call that was started at `start` has its answer.
-    package mutating func finished(_ start: ContinuousClock.Instant, at now: ContinuousClock.Instant) {
+    package mutating func finished(_ start: MonotonicTime, at now: MonotonicTime) {
         statistics.inFlight -= 1
         limit.finished(start, at: now, inFlight: statistics.inFlight)
         statistics.callLimit = limit.limit

@@ -58,43 +58,56 @@ public struct WireLimits: Hashable, Sendable {
 }
 
 /// Growing memory that messages are packed into, without a copy in between.
+@frozen
 public struct WireBuffer: ~Copyable {
-    private var base: UnsafeMutableRawPointer
-    private var capacity: Int
-    public private(set) var count = 0
+    @usableFromInline var base: UnsafeMutableRawPointer
+    @usableFromInline var capacity: Int
+    @usableFromInline var filled = 0
 
+    /// Bytes appended.
+    @inlinable public var count: Int { filled }
+
+    @inlinable
     public init(capacity: Int = 512) {
         self.capacity = max(capacity, 64)
         base = .allocate(byteCount: self.capacity, alignment: 16)
     }
 
+    @inlinable
     deinit { base.deallocate() }
 
     /// Adds `byteCount` bytes and lends them, not initialized, to be filled.
+    @inlinable
     public mutating func append(byteCount: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
         reserve(byteCount)
         fill(UnsafeMutableRawBufferPointer(start: base + count, count: byteCount))
-        count += byteCount
+        filled += byteCount
     }
 
     /// Lends bytes that were appended earlier, as a length that is known only afterwards needs.
+    @inlinable
     public mutating func overwrite(at offset: Int, byteCount: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
         precondition(offset >= 0 && offset + byteCount <= count, "overwriting past the end of a wire buffer")
         fill(UnsafeMutableRawBufferPointer(start: base + offset, count: byteCount))
     }
 
     /// Forgets all but the first `newCount` bytes; the memory stays.
+    @inlinable
     public mutating func truncate(to newCount: Int) {
         precondition(newCount >= 0 && newCount <= count, "truncating a wire buffer past its end")
-        count = newCount
+        filled = newCount
     }
 
+    @inlinable
     public func withUnsafeBytes<T, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> T) throws(E) -> T {
         try body(UnsafeRawBufferPointer(start: base, count: count))
     }
 
-    private mutating func reserve(_ more: Int) {
-        guard count + more > capacity else { return }
+    @inlinable
+    mutating func reserve(_ more: Int) { if count + more > capacity { grow(by: more) } }
+
+    @usableFromInline
+    mutating func grow(by more: Int) {
         let larger = max(capacity * 2, count + more)
         let moved = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
         moved.copyMemory(from: base, byteCount: count)

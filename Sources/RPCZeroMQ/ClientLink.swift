@@ -12,9 +12,9 @@ import RPC
 final class ClientLink: ReactorSocket {
     private static let burstMessages = 64
     /// After so long a silence, with replies owed, the server is asked whether it lives.
-    private static let probeAfter = Duration.milliseconds(500)
+    private static let probeAfterMilliseconds: Int64 = 500
     /// After so long a silence the link is ejected.
-    private static let ejectAfter = Duration.milliseconds(1000)
+    private static let ejectAfterMilliseconds: Int64 = 1000
 
     let endpoint: Endpoint
     let socket: ZeroMQSocket
@@ -26,7 +26,7 @@ final class ClientLink: ReactorSocket {
     private(set) var isEjected = false
     private(set) var ejections: UInt64 = 0
     /// A server that refuses for now gets no calls until then, if there is another.
-    var restsUntil: ContinuousClock.Instant?
+    var restsUntil = MonotonicTime(nanoseconds: 0)
     /// Whether its endpoint is not the service's any more.
     var isRetired = false
     /// The server's last known life; `0` before its first reply.
@@ -37,8 +37,8 @@ final class ClientLink: ReactorSocket {
     var message = WireBuffer(capacity: 4096)
     var batch: [PendingCall] = []
     /// Since when replies are owed without a word from the server.
-    private var silentSince: ContinuousClock.Instant?
-    private var probedAt: ContinuousClock.Instant?
+    private var silentSince: MonotonicTime?
+    private var probedAt: MonotonicTime?
     private let frame = ZeroMQFrame()
     private let logger: Logger
     private unowned let owner: ClientLoop
@@ -154,23 +154,22 @@ final class ClientLink: ReactorSocket {
 
     /// Probes or ejects a server that owes replies and is silent.
     /// - Returns: when to look again.
-    func watch(_ now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+    func watch(_ now: MonotonicTime) -> MonotonicTime? {
         guard let silentSince else { return nil }
-        let silence = silentSince.duration(to: now)
-        guard silence >= Self.probeAfter else { return silentSince.advanced(by: Self.probeAfter) }
-        if silence >= Self.ejectAfter, !isEjected {
+        let probe = silentSince.advanced(milliseconds: Self.probeAfterMilliseconds)
+        guard probe <= now else { return probe }
+        if !isEjected, silentSince.advanced(milliseconds: Self.ejectAfterMilliseconds) <= now {
             isEjected = true
             ejections += 1
-            logger.notice("ejected: the server owes replies and is silent", metadata: [LogKey.inFlight: "\(outstanding)"])
+            logger.notice(
+                "ejected: the server owes replies and is silent", metadata: [LogKey.inFlight: "\(outstanding)"])
         }
-        if let probedAt, probedAt.advanced(by: Self.probeAfter) > now {
-            return probedAt.advanced(by: Self.probeAfter)
-        }
+        if let next = probedAt?.advanced(milliseconds: Self.probeAfterMilliseconds), next > now { return next }
         probedAt = now
-        var probe = WireBuffer(capacity: 128)
-        probe.appendProbe()
-        if lookWhetherWritable() { _ = probe.withUnsafeBytes { socket.send($0) } }
-        return now.advanced(by: Self.probeAfter)
+        var record = WireBuffer(capacity: 128)
+        record.appendProbe()
+        if lookWhetherWritable() { _ = record.withUnsafeBytes { socket.send($0) } }
+        return now.advanced(milliseconds: Self.probeAfterMilliseconds)
     }
 
     func close() {

@@ -11,9 +11,9 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     // mutex is touched by the reactor's thread alone.
 
     /// Pauses and deadlines are looked at no more often than this, since all calls are looked through.
-    private static let tickInterval = Duration.milliseconds(2)
+    private static let tickMilliseconds: Int64 = 2
     /// While replies are owed by a server with an alternative, its silence is looked at so often.
-    private static let watchInterval = Duration.milliseconds(100)
+    private static let watchMilliseconds: Int64 = 100
 
     /// The statistics as of the last turn.
     let published = Published(ClientStatistics())
@@ -27,8 +27,8 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     private var links: [ClientLink] = []
     /// Among equals the link after this one is next.
     private var lastPick = 0
-    private(set) var nextWake = ContinuousClock.Instant.never
-    private var watchWake = ContinuousClock.Instant.never
+    private(set) var nextWake = MonotonicTime.never
+    private var watchWake = MonotonicTime.never
     private var malformedLog = LogThrottle()
     private var isOpen = false
     private var isClosed = false
@@ -99,6 +99,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         pending.insert(call)
         queue.append(call)
         wake(by: call.deadline.instant)
+        if queue.count >= Outbox.eagerRecords { flush() }
     }
 
     private var endpointText: String { endpoints.map(\.text).joined(separator: ", ") }
@@ -123,14 +124,14 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         queue.append(call)
     }
 
-    private func pause(_ call: PendingCall, _ pause: Duration) {
+    private func pause(_ call: PendingCall, _ pause: Int64) {
         leaveLink(call)
         call.phase = .pausing
-        call.wake = reactor.now.advanced(by: pause)
+        call.wake = reactor.now.advanced(nanoseconds: pause)
         wake(by: call.wake)
     }
 
-    private func wake(by instant: ContinuousClock.Instant) { if instant < nextWake { nextWake = instant } }
+    private func wake(by instant: MonotonicTime) { if instant < nextWake { nextWake = instant } }
 
     // MARK: Receiving
 
@@ -161,13 +162,13 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         }
         guard record.header.status != 0 else { return end(call, .success(record)) }
         if record.header.retryAfterMilliseconds > 0 {
-            link.restsUntil = reactor.now.advanced(by: .milliseconds(Int64(record.header.retryAfterMilliseconds)))
+            link.restsUntil = reactor.now.advanced(milliseconds: Int64(record.header.retryAfterMilliseconds))
         }
         guard call.isRetrySafe else { return end(call, .success(record)) }
         let refusal = RPCError(refusal: record)
         let pause = configuration.retry.pause(
             afterRefusal: refusal, attempt: call.attempt, isRetrySafe: true, using: &random)
-        guard let pause, reactor.now.advanced(by: pause) < call.deadline.instant else {
+        guard let pause, reactor.now.advanced(nanoseconds: pause) < call.deadline.instant else {
             return end(call, .success(record))
         }
         self.pause(call, pause)
@@ -250,7 +251,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
             let link = links[index]
             guard takesCalls(link) else { continue }
             let load = link.outstanding + link.batch.count
-            let isUnwell = link.isEjected || (link.restsUntil ?? reactor.now) > reactor.now
+            let isUnwell = link.isEjected || link.restsUntil > reactor.now
             let rank = (isUnwell ? 2 << 32 : 0) + (call.link === link ? 1 << 32 : 0) + load
             if best.map({ rank < $0.rank }) ?? true { best = (index, rank) }
         }
@@ -270,7 +271,9 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
             statistics.recordsSent += UInt64(link.batch.count)
             link.took(link.batch.count)
             for call in link.batch { sent(call, over: link) }
-            if links.count > 1 { watchWake = min(watchWake, reactor.now.advanced(by: Self.watchInterval)) }
+            if links.count > 1 {
+                watchWake = min(watchWake, reactor.now.advanced(milliseconds: Self.watchMilliseconds))
+            }
         } else {
             // Back to the head of the line, in the same order.
             queue.prepend(contentsOf: link.batch)
@@ -283,13 +286,14 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         call.phase = .sent
         call.link = link
         guard call.isRetrySafe else { return }
-        call.wake = reactor.now.advanced(by: configuration.retry.patience(attempt: call.attempt))
+        call.wake = reactor.now.advanced(
+            milliseconds: configuration.retry.patienceMilliseconds(attempt: call.attempt))
         wake(by: call.wake)
     }
 
     // MARK: Time
 
-    var nextTick: ContinuousClock.Instant { min(nextWake, watchWake) }
+    var nextTick: MonotonicTime { min(nextWake, watchWake) }
 
     func tick() {
         let now = reactor.now
@@ -312,11 +316,11 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
             }
             wake(by: call.deadline.instant)
         }
-        nextWake = max(nextWake, now.advanced(by: Self.tickInterval))
+        nextWake = max(nextWake, now.advanced(milliseconds: Self.tickMilliseconds))
     }
 
     /// Looks after silent servers. A single one has no alternative, so its silence changes nothing.
-    private func watch(_ now: ContinuousClock.Instant) {
+    private func watch(_ now: MonotonicTime) {
         watchWake = .never
         guard links.count > 1 else { return }
         for link in links {

@@ -1,9 +1,11 @@
 import BillingCore
-import RPC
+public import RPC
 import Synchronization
 
-/// A call from its sending to its end. `finish` is called exactly once.
-final class PendingCall: @unchecked Sendable {
+/// A call from its sending to its end. `finish` is called exactly once. What becomes of the reply is a subclass's
+/// business; those and what they use are inlinable, so that programs compile them for their own messages.
+@usableFromInline
+class PendingCall: @unchecked Sendable {
     // `@unchecked`: made by the caller, then touched by the client's reactor alone; `isCancelled` is atomic.
 
     enum Phase: Hashable {
@@ -18,7 +20,7 @@ final class PendingCall: @unchecked Sendable {
 
     /// Given by the channel's table when the call begins.
     var id: UInt64 = 0
-    let method: MethodDescriptor
+    @usableFromInline let method: MethodDescriptor
     let isRetrySafe: Bool
     let deadline: Deadline
     /// A message with the one record of this call.
@@ -28,15 +30,14 @@ final class PendingCall: @unchecked Sendable {
     var link: ClientLink?
     /// Attempts so far.
     var attempt = 0
-    var wake = ContinuousClock.Instant.never
+    var wake = MonotonicTime.never
     let isCancelled = Atomic<Bool>(false)
-    /// Gets the reply's record, which is lent, or why there is none. Set before the call begins.
-    var deliver: ((Result<Record, RPCError>) -> Void)?
 
-    init(method: MethodDescriptor, isRetrySafe: Bool, deadline: Deadline, message: consuming WireBuffer) {
+    @usableFromInline
+    init(_ method: MethodDescriptor, _ options: CallOptions, _ message: consuming WireBuffer) {
         self.method = method
-        self.isRetrySafe = isRetrySafe
-        self.deadline = deadline
+        isRetrySafe = method.isRetrySafe(hasKey: options.key != nil)
+        deadline = options.deadline
         self.message = message
     }
 
@@ -45,7 +46,66 @@ final class PendingCall: @unchecked Sendable {
     func finish(_ outcome: Result<Record, RPCError>) {
         precondition(phase != .finished, "call \(id) ends twice")
         phase = .finished
-        deliver?(outcome)
-        deliver = nil
+        deliver(outcome)
+    }
+
+    /// Gets the reply's record, which is lent, or why there is none.
+    @usableFromInline
+    func deliver(_ outcome: Result<Record, RPCError>) { preconditionFailure("a subclass delivers") }
+}
+
+/// A call that a task waits for.
+@usableFromInline
+final class AwaitedCall<Message: WireMessage>: PendingCall, @unchecked Sendable {
+    @usableFromInline typealias Outcome = Result<Response<Message>, RPCError>
+
+    /// Set before the call begins.
+    @usableFromInline var continuation: UnsafeContinuation<Outcome, Never>?
+
+    @inlinable
+    override init(_ method: MethodDescriptor, _ options: CallOptions, _ message: consuming WireBuffer) {
+        super.init(method, options, message)
+    }
+
+    @inlinable
+    override func deliver(_ outcome: Result<Record, RPCError>) {
+        continuation?.resume(returning: Outcome(reading: outcome, method.limits))
+    }
+}
+
+/// A call with a function that gets its outcome.
+@usableFromInline
+final class CallbackCall<Message: WireMessage>: PendingCall, @unchecked Sendable {
+    @usableFromInline typealias Completion = @Sendable (Result<Response<Message>, RPCError>) -> Void
+
+    @usableFromInline let completion: Completion
+
+    @inlinable
+    init(
+        _ method: MethodDescriptor, _ options: CallOptions, _ message: consuming WireBuffer,
+        _ completion: @escaping Completion
+    ) {
+        self.completion = completion
+        super.init(method, options, message)
+    }
+
+    @inlinable
+    override func deliver(_ outcome: Result<Record, RPCError>) {
+        completion(Result(reading: outcome, method.limits))
+    }
+}
+
+extension Result where Failure == RPCError {
+    /// Reads the record of a reply, which is lent.
+    @inlinable
+    init<Message>(reading outcome: Result<Record, RPCError>, _ limits: WireLimits)
+    where Success == Response<Message> {
+        switch outcome {
+        case .success(let record):
+            do throws(RPCError) { self = .success(try Response(record, limits: limits)) } catch {
+                self = .failure(error)
+            }
+        case .failure(let error): self = .failure(error)
+        }
     }
 }

@@ -45,7 +45,7 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private var pollItems: [pollfd] = []
     private var isStopping = false
     /// The monotonic clock at the last turn.
-    private(set) var now = ContinuousClock.now
+    private(set) var now = MonotonicTime.now
 
     /// Starts a thread.
     /// - Parameter name: shown by the system's tools, up to 15 bytes of it.
@@ -175,7 +175,7 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     }
 
     private func turn() {
-        now = ContinuousClock.now
+        now = MonotonicTime.now
         var isBusy = false
         let sockets = sockets
         for socket in sockets where socket.socket.mayHaveNews && socket.receive() { isBusy = true }
@@ -226,12 +226,12 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private func wait(mayRest: Bool) {
         pollItems.removeAll(keepingCapacity: true)
         pollItems.append(pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0))
-        var wake: ContinuousClock.Instant?
+        var wake = MonotonicTime.never
         for socket in sockets {
             pollItems.append(pollfd(fd: socket.socket.descriptor, events: Int16(POLLIN), revents: 0))
             pollItems.append(pollfd(fd: socket.monitor.socket.descriptor, events: Int16(POLLIN), revents: 0))
         }
-        for part in parts { wake = min(wake ?? part.nextTick, part.nextTick) }
+        for part in parts { wake = min(wake, part.nextTick) }
         // An interrupted sleep (EINTR) is a turn without news.
         _ = poll(&pollItems, nfds_t(pollItems.count), mayRest ? milliseconds(until: wake) : 0)
         if mayRest { inbox.withLock { $0.isSleeping = false } }
@@ -246,12 +246,10 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     }
 
     /// Rounded up, so that the instant has come on waking; a minute at most, which bounds what a lost event can cost.
-    private func milliseconds(until wake: ContinuousClock.Instant?) -> Int32 {
-        guard let wake else { return 60_000 }
-        let left = ContinuousClock.now.duration(to: wake)
-        guard left > .zero else { return 0 }
-        guard left < .seconds(60) else { return 60_000 }
-        return Int32(left.components.seconds) * 1000 + Int32(left.components.attoseconds / 1_000_000_000_000_000) + 1
+    private func milliseconds(until wake: MonotonicTime) -> Int32 {
+        guard wake < .never else { return 60_000 }
+        let left = MonotonicTime.now.nanoseconds(until: wake)
+        return left <= 0 ? 0 : Int32(min(left / 1_000_000 + 1, 60_000))
     }
 }
 
@@ -269,18 +267,13 @@ protocol ReactorSocket: AnyObject {
 /// What a reactor asks of a server, and of a channel with all its sockets. Called on the reactor's thread alone.
 protocol ReactorPart: AnyObject {
     /// When `tick` is to be called.
-    var nextTick: ContinuousClock.Instant { get }
+    var nextTick: MonotonicTime { get }
 
     func tick()
     /// Sends what is ready.
     func flush()
     /// Ends everything that waits, and the sockets.
     func close()
-}
-
-extension ContinuousClock.Instant {
-    /// So late that it never comes: a hundred years from when the program first asks.
-    static let never = ContinuousClock.now.advanced(by: .seconds(3_153_600_000))
 }
 
 private func reactorThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {

@@ -32,9 +32,9 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
     private static let burstRecords: UInt64 = 512
     /// Idle peers are forgotten above this number.
     private static let keptPeers = 1024
-    private static let backlogRetry = Duration.milliseconds(5)
+    private static let backlogRetryMilliseconds: Int64 = 5
     /// Between the last reply and closing: a connection that is closed at once may be reset, and the reply lost with it.
-    private static let settleTime = Duration.milliseconds(100)
+    private static let settleMilliseconds: Int64 = 100
 
     let socket: ZeroMQSocket
     let monitor: SocketMonitor
@@ -52,14 +52,14 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
     private var ready: [Peer] = []
     private var backlogged: [Peer] = []
     /// When the backlogged peers are tried again; a router does not tell when one of them has room.
-    private var backlogWake = ContinuousClock.Instant.never
+    private var backlogWake = MonotonicTime.never
     private var malformedLog = LogThrottle()
     private var droppedLog = LogThrottle()
     private let routingFrame = ZeroMQFrame()
     private let frame = ZeroMQFrame()
     private var isClosed = false
     private var drainWaiters: [UnsafeContinuation<Void, Never>] = []
-    private var drainEnd: ContinuousClock.Instant?
+    private var drainEnd: MonotonicTime?
     /// Whether all is answered and the last replies are given time to leave.
     private var isSettling = false
 
@@ -102,7 +102,7 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
 
     // MARK: A turn of the reactor
 
-    var nextTick: ContinuousClock.Instant { min(backlogWake, drainEnd ?? .never) }
+    var nextTick: MonotonicTime { min(backlogWake, drainEnd ?? .never) }
 
     func receive() -> Bool {
         let callsBefore = machine.statistics.calls
@@ -177,7 +177,7 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
 
     private func answered(
         _ answer: Result<Router.ErasedResponse, any Error>, _ header: RecordHeader, _ method: MethodDescriptor,
-        _ peer: Peer, _ start: ContinuousClock.Instant
+        _ peer: Peer, _ start: MonotonicTime
     ) {
         // A task that prefers the reactor is on its thread here, unless the reactor has ended meanwhile.
         reactor.submit { [self] in
@@ -189,7 +189,7 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
         }
     }
 
-    private func finished(_ peer: Peer, _ start: ContinuousClock.Instant) {
+    private func finished(_ peer: Peer, _ start: MonotonicTime) {
         peer.inFlight -= 1
         machine.finished(start, at: reactor.now)
     }
@@ -220,6 +220,7 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
     ) {
         machine.statistics.replies += 1
         peer.outbox.append(answer, to: header, limits: limits, bootID: bootID)
+        if peer.outbox.isEager { return send(to: peer) }
         guard !peer.isReady else { return }
         peer.isReady = true
         ready.append(peer)
@@ -230,15 +231,19 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
     func flush() {
         for peer in ready {
             peer.isReady = false
-            peer.outbox.takeMessages { bytes, records in
-                if !peer.backlog.isEmpty || !send(bytes, records, to: peer) { postpone(bytes, records, peer) }
-            }
+            send(to: peer)
         }
         ready.removeAll(keepingCapacity: true)
         published.value.withLock { $0 = machine.statistics }
         if let end = drainEnd, !isSettling, machine.statistics.inFlight == 0, backlogged.isEmpty {
             isSettling = true
-            drainEnd = min(end, reactor.now.advanced(by: Self.settleTime))
+            drainEnd = min(end, reactor.now.advanced(milliseconds: Self.settleMilliseconds))
+        }
+    }
+
+    private func send(to peer: Peer) {
+        peer.outbox.takeMessages { bytes, records in
+            if !peer.backlog.isEmpty || !send(bytes, records, to: peer) { postpone(bytes, records, peer) }
         }
     }
 
@@ -266,7 +271,7 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
         }
         if peer.backlog.isEmpty {
             backlogged.append(peer)
-            backlogWake = min(backlogWake, reactor.now.advanced(by: Self.backlogRetry))
+            backlogWake = min(backlogWake, reactor.now.advanced(milliseconds: Self.backlogRetryMilliseconds))
         }
         peer.backlog.append((Array(bytes), records))
         peer.backlogBytes += bytes.count
@@ -292,7 +297,7 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
             }
             return true
         }
-        backlogWake = backlogged.isEmpty ? .never : reactor.now.advanced(by: Self.backlogRetry)
+        backlogWake = backlogged.isEmpty ? .never : reactor.now.advanced(milliseconds: Self.backlogRetryMilliseconds)
         if let drainEnd, drainEnd <= reactor.now {
             if machine.statistics.inFlight > 0 {
                 logger.warning(
@@ -313,13 +318,13 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
     // MARK: The end
 
     /// Refuses new calls and closes when those in flight are answered, or when the grace period is over.
-    func drain(_ grace: Duration, _ waiter: UnsafeContinuation<Void, Never>) {
+    func drain(graceMilliseconds: Int64, _ waiter: UnsafeContinuation<Void, Never>) {
         guard !isClosed else { return waiter.resume() }
         drainWaiters.append(waiter)
         guard drainEnd == nil else { return }
         // The socket stays bound: unbinding would cut the connections that wait for their replies.
         machine.statistics.isDraining = true
-        drainEnd = reactor.now.advanced(by: grace)
+        drainEnd = reactor.now.advanced(milliseconds: graceMilliseconds)
         logger.info("draining", metadata: [LogKey.inFlight: "\(machine.statistics.inFlight)"])
     }
 

@@ -100,19 +100,20 @@ public final class ZeroMQChannel: Channel {
         reactor.submit { loop.close() }
     }
 
+    @inlinable
     public func call<Request, Reply>(
         _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions
     ) async throws(RPCError) -> Response<Reply> {
-        let call = try prepared(method, request, options)
-        let (loop, reactor) = (loop, reactor)
-        let outcome: Result<Response<Reply>, RPCError> = await withTaskCancellationHandler {
+        // The message is made here, on the caller's thread; the reactor copies it once, into what it sends.
+        let call = AwaitedCall<Reply>(
+            method.descriptor, options, try WireBuffer.calling(method, request, options))
+        let outcome = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                call.deliver = { continuation.resume(returning: Result(reading: $0, of: method)) }
-                if !reactor.submit({ loop.begin(call) }) { call.finish(.failure(.stopped)) }
+                call.continuation = continuation
+                begin(call)
             }
         } onCancel: {
-            call.isCancelled.store(true, ordering: .relaxed)
-            reactor.submit { loop.cancel(call) }
+            cancel(call)
         }
         return try outcome.get()
     }
@@ -121,33 +122,28 @@ public final class ZeroMQChannel: Channel {
     /// - Parameter completion: called once, on the reactor's thread, which it must not hold up; it may send further
     ///   calls.
     /// - Throws: `RPCError` for a request that cannot be sent; `completion` is not called then.
+    @inlinable
     public func send<Request, Reply>(
         _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions,
         then completion: @escaping @Sendable (Result<Response<Reply>, RPCError>) -> Void
     ) throws(RPCError) {
-        let call = try prepared(method, request, options)
+        begin(
+            CallbackCall<Reply>(
+                method.descriptor, options, try WireBuffer.calling(method, request, options), completion))
+    }
+
+    @usableFromInline
+    func begin(_ call: PendingCall) {
+        if reactor.isOnThread { return loop.begin(call) }
         let loop = loop
-        call.deliver = { completion(Result(reading: $0, of: method)) }
         if !reactor.submit({ loop.begin(call) }) { call.finish(.failure(.stopped)) }
     }
 
-    /// The message is made here, on the caller's thread; the reactor copies it once, into what it sends.
-    private func prepared<Request, Reply>(
-        _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions
-    ) throws(RPCError) -> PendingCall {
-        PendingCall(
-            method: method.descriptor, isRetrySafe: method.descriptor.isRetrySafe(hasKey: options.key != nil),
-            deadline: options.deadline, message: try WireBuffer.calling(method, request, options))
-    }
-}
-
-extension Result where Failure == RPCError {
-    /// Reads the record of a reply, which is lent.
-    fileprivate init<Request, Reply>(reading outcome: Result<Record, RPCError>, of method: Method<Request, Reply>)
-    where Success == Response<Reply> {
-        self = outcome.flatMap { record in
-            Result { () throws(RPCError) in try Response(record, limits: method.descriptor.limits) }
-        }
+    @usableFromInline
+    func cancel(_ call: PendingCall) {
+        let loop = loop
+        call.isCancelled.store(true, ordering: .relaxed)
+        reactor.submit { loop.cancel(call) }
     }
 }
 

@@ -74,7 +74,7 @@ public final class ZeroMQServer: Sendable {
     /// the grace period is over. Safe to repeat.
     public func shutDown(graceMilliseconds: Int64 = 5000) async {
         await withUnsafeContinuation { waiter in
-            if !reactor.submit({ self.loop.drain(.milliseconds(graceMilliseconds), waiter) }) { waiter.resume() }
+            if !reactor.submit({ self.loop.drain(graceMilliseconds: graceMilliseconds, waiter) }) { waiter.resume() }
         }
     }
 }

@@ -15,10 +15,7 @@ import Testing
         _ limit: inout ConcurrencyLimit, serviceMicroseconds: Int64, width: Int, offeredPerSecond: Int64,
         from start: Int64 = 0, seconds: Int64
     ) -> Outcome {
-        let origin = ContinuousClock.now
-        func instant(_ microseconds: Int64) -> ContinuousClock.Instant {
-            origin.advanced(by: .microseconds(microseconds))
-        }
+        func instant(_ microseconds: Int64) -> MonotonicTime { MonotonicTime(nanoseconds: microseconds * 1000) }
         var outcome = Outcome()
         var inFlight: [(started: Int64, ends: Int64)] = []
         var free = Array(repeating: start, count: width)

@@ -108,7 +108,8 @@ final class Replicas: Sendable {
     func start(_ index: Int) throws {
         let former = pids[index]
         if former != 0 { waitpid(former, nil, 0) }
-        let program = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/.build/debug/echo-server"
+        let program =
+            #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/.build/debug/echo-server"
         var pid: pid_t = 0
         var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), strdup(endpoints[index]), nil]
         defer { for argument in arguments { free(argument) } }
