@@ -86,7 +86,7 @@ class Cluster:
         return (self.data / f"{name}.log").read_text(errors="replace")
 
     def client(self, name="gateway"):
-        return Client(self.endpoint(name))
+        return Client(self.endpoint(name), reconnect=100)  # Tests restart services all the time.
 
     def billing(self, *arguments, stdin=""):
         """Runs the command line: exit status, output, error output."""
