@@ -47,9 +47,9 @@ class Cluster:
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment())  # fmt: skip
         log.close()
 
-    def start_all(self):
+    def start_all(self, *gateway_options):
         for name in SERVICES:
-            self.start(name)
+            self.start(name, *(gateway_options if name == "gateway" else ()))
         self.wait_until_healthy()
         return self
 
@@ -86,7 +86,7 @@ class Cluster:
         return (self.data / f"{name}.log").read_text(errors="replace")
 
     def client(self, name="gateway"):
-        return Client(self.endpoint(name))
+        return Client(self.endpoint(name), reconnect=100)  # Tests restart services all the time.
 
     def billing(self, *arguments, stdin=""):
         """Runs the command line: exit status, output, error output."""
@@ -112,12 +112,13 @@ class ClusterCase(unittest.TestCase):
 
     base_port = 7500
     start = "2026-01-01T00:00:00+08:00"
+    gateway_options = ()
 
     @classmethod
     def setUpClass(cls):
         cls.cluster = Cluster(cls.base_port, cls.start)
         cls.addClassCleanup(cls.cluster.stop)
-        cls.cluster.start_all()
+        cls.cluster.start_all(*cls.gateway_options)
         cls.api = Api(cls.cluster.client())
 
     def refused(self, reason, call, *arguments, **options):

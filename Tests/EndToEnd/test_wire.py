@@ -127,7 +127,7 @@ class Wire(ClusterCase):
             peer.socket.send(message)
             while len(replies) < expected and time.monotonic() < until:
                 if peer.socket.poll(100):
-                    replies += [(status, body) for _, _, status, body in records(peer.socket.recv())]
+                    replies += [(reply.status, reply.body) for reply in records(peer.socket.recv())]
         return replies
 
     def counters(self, name):

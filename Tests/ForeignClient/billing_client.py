@@ -1,14 +1,16 @@
-"""A client of the billing services in another language, written from Proto/README.md alone.
+"""A client of the billing services in another language, written from Proto/README.md alone: an example to port.
 
 It needs Debian's python3-zmq, python3-protobuf and protobuf-compiler, and none of our code:
 
     with Client("tcp://127.0.0.1:7414") as gateway:
-        prices = gateway.call("billing.gateway.v1.Prices/ListPrices", pricing.ListPricesRequest())
+        prices = gateway.call("billing.gateway.v1.Prices/ListPrices", MESSAGES["pricing"].ListPricesRequest())
 """
 
+import collections
+import contextlib
 import importlib
-import os
 import pathlib
+import random
 import secrets
 import struct
 import subprocess
@@ -20,11 +22,16 @@ import zmq
 
 HEADER = struct.Struct("<HBBBBHIIQqQQQIIHHI")  # 72 bytes; the fields are listed in Proto/README.md
 MAGIC, VERSION, REQUEST, REPLY = 0xB111, 1, 1, 2
+REPLAYED = 1  # The bit of a reply's flags.
+DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE = 4, 8, 14
+LIMIT = 64 * 1024  # ZeroMQ would end the connection of whoever sends more.
 PROTO = pathlib.Path(__file__).resolve().parents[2] / "Proto"
+
+Reply = collections.namedtuple("Reply", "call flags status body retry_after")
 
 
 class Refused(Exception):
-    """A reply whose status is not 0, with the fields of billing.common.v1.Error."""
+    """The answer is no: programs decide by `status` and `reason`, which names the rule; `message` is for people."""
 
     def __init__(self, status, error):
         super().__init__(f"{error.reason}: {error.message}")
@@ -33,17 +40,18 @@ class Refused(Exception):
 
 
 class OutcomeUnknown(Exception):
-    """No reply in time: ask again with the same key."""
+    """The time was over before a reply came, and the call may have taken effect: ask again with the same key."""
 
 
 def load_messages():
     """Compiles Proto/ with protoc and returns the generated modules by package: common, pricing, order, ..."""
-    output = tempfile.mkdtemp(prefix="billing-proto-")
     files = [str(path.relative_to(PROTO)) for path in sorted(PROTO.glob("billing/*/v1/*.proto"))]
-    subprocess.run(["protoc", f"-I{PROTO}", f"--python_out={output}", *files], check=True)
-    sys.path.insert(0, output)
-    names = {os.path.basename(name)[: -len(".proto")]: name[: -len(".proto")].replace("/", ".") for name in files}
-    return {package: importlib.import_module(module + "_pb2") for package, module in names.items()}
+    with tempfile.TemporaryDirectory(prefix="billing-proto-") as output:
+        subprocess.run(["protoc", f"-I{PROTO}", f"--python_out={output}", *files], check=True)
+        sys.path.insert(0, output)
+        modules = [importlib.import_module(file.removesuffix(".proto").replace("/", ".") + "_pb2") for file in files]
+        sys.path.remove(output)
+    return {module.DESCRIPTOR.package.split(".")[1]: module for module in modules}
 
 
 MESSAGES = load_messages()
@@ -57,23 +65,38 @@ def method_id(name):
     return value
 
 
-def reply_class(method):
-    """The reply's class, found through the service's descriptor."""
-    service, name = method.split("/")
-    descriptor = MESSAGES[service.split(".")[1]].DESCRIPTOR.services_by_name[service.split(".")[-1]]
-    output = descriptor.methods_by_name[name].output_type
+def descriptor(name):
+    """What the schema says about "package.Service/Method"."""
+    service, method = name.split("/")
+    _, package, _, service = service.split(".")
+    return MESSAGES[package].DESCRIPTOR.services_by_name[service].methods_by_name[method]
+
+
+def reply_class(name):
+    output = descriptor(name).output_type
     return getattr(MESSAGES[output.full_name.split(".")[1]], output.name)
 
 
-class Client:
-    """One DEALER socket to one endpoint; one call at a time."""
+def new_key():
+    """A key for one write. Keep it before you send: the same key never acts twice, whoever sends it, and however often."""
+    return secrets.token_hex(16)
 
-    def __init__(self, endpoint):
-        self.socket = zmq.Context.instance().socket(zmq.DEALER)
-        self.socket.linger = 0
+
+class Client:
+    """One DEALER socket to one endpoint; one call at a time, from one thread. A lost connection is made anew, by and by only
+    every `reconnect` milliseconds."""
+
+    def __init__(self, endpoint, reconnect=1000):
+        self.endpoint, self.socket = endpoint, zmq.Context.instance().socket(zmq.DEALER)
+        # IMMEDIATE: nothing is queued for a peer that is not there, so what could not be sent was certainly not executed.
+        for option, value in [
+            (zmq.IMMEDIATE, 1), (zmq.LINGER, 0), (zmq.HEARTBEAT_IVL, 1000), (zmq.HEARTBEAT_TIMEOUT, 3000),
+            (zmq.RECONNECT_IVL, 20), (zmq.RECONNECT_IVL_MAX, reconnect), (zmq.MAXMSGSIZE, 4 << 20),
+            (zmq.SNDTIMEO, 3000)]:  # fmt: skip
+            self.socket.setsockopt(option, value)
         self.socket.connect(endpoint)
         self.last_call = secrets.randbits(32) << 16
-        self.replayed = False
+        self.replayed = False  # Whether the last reply was recorded when its key was first used.
 
     def __enter__(self):
         return self
@@ -82,35 +105,71 @@ class Client:
         self.socket.close()
 
     def call(self, method, request, account="", key="", seconds=10.0):
-        """Sends one record and waits for its reply. A write needs a key; the same key never acts twice."""
+        """Sends a request and returns its reply. A write needs a key. Raises `Refused`, or `OutcomeUnknown`.
+
+        Until `seconds` are over it sends the same bytes again where Proto/README.md allows it, so the caller does not notice
+        that a message was lost or a service restarted.
+        """
         self.last_call += 1
-        self.send(method_id(method), request.SerializeToString(), account, key, int(seconds * 1000))
-        reply_type, until = reply_class(method), time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and self.socket.poll(left * 1000):
-            for call, flags, status, body in records(self.socket.recv()):
-                if call != self.last_call:
-                    continue  # The late reply of an earlier call.
-                self.replayed = bool(flags & 1)
-                if status != 0:
-                    raise Refused(status, MESSAGES["common"].Error.FromString(body))
-                return reply_type.FromString(body)
-        raise OutcomeUnknown(f"no reply to {method} within {seconds} s; ask again with the same key {key!r}")
+        body, until = request.SerializeToString(), time.monotonic() + seconds
+        repeatable = bool(key) or descriptor(method).GetOptions().idempotency_level > 0  # A read, or idempotent by nature.
+        attempt, pause, unanswered = 0, 0.0, False
+        failure = Refused(UNAVAILABLE, MESSAGES["common"].Error(
+            reason="call.unreachable", message=f"Nobody answers at {self.endpoint}, so nothing was sent."))  # fmt: skip
+        while (left := until - time.monotonic()) > pause:
+            time.sleep(pause)
+            if not self.socket.poll((left - pause) * 1000, zmq.POLLOUT):
+                break
+            left = until - time.monotonic()
+            self.send(method_id(method), body, account, key, max(1, int(left * 1000)))
+            reply = self.receive(min(left, 2.0**attempt, 16.0) if repeatable else left)
+            if reply is None:
+                unanswered, pause = True, 0.0
+            else:
+                self.replayed = bool(reply.flags & REPLAYED)
+                if reply.status == 0:
+                    return reply_class(method).FromString(reply.body)
+                failure = Refused(reply.status, MESSAGES["common"].Error.FromString(reply.body))
+                pause = reply.retry_after / 1000
+                if reply.status == DEADLINE_EXCEEDED:
+                    raise OutcomeUnknown(str(failure))
+                again = reply.status == UNAVAILABLE or (reply.status == RESOURCE_EXHAUSTED and pause > 0)
+                if not (again and repeatable):
+                    raise failure
+            pause += random.uniform(0, min(0.05 * 2**attempt, 2.0))  # At random, so that many callers spread out.
+            attempt += 1
+        if unanswered:
+            raise OutcomeUnknown(f"no reply to {method} within {seconds} s; ask again with the same key {key!r}")
+        raise failure
 
     def send(self, method, body, account, key, budget):
         header = HEADER.pack(
             MAGIC, VERSION, REQUEST, 0, 0, len(key), method, len(body), self.last_call, 0, 0, 0, 0, budget, 0,
             len(account), 0, 0)  # fmt: skip
-        self.socket.send(header + key.encode() + account.encode() + body)
+        record = header + key.encode() + account.encode() + body
+        if len(record) > LIMIT:
+            raise ValueError(f"a request of {len(record)} bytes; at most {LIMIT} are allowed")
+        with contextlib.suppress(zmq.Again):  # The peer has just gone: as lost as what is lost on the way.
+            self.socket.send(record)
+
+    def receive(self, seconds):
+        """The reply to the last call, or None if it does not come in time."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and self.socket.poll(left * 1000):
+            for reply in records(self.socket.recv()):
+                if reply.call == self.last_call:  # Otherwise it is the late, or second, reply to an earlier call.
+                    return reply
+        return None
 
 
 def records(message):
     """The replies in one message: it may hold several, one after the other."""
     position = 0
     while position < len(message):
-        (magic, version, kind, flags, status, key, _, body, call, _, _, _, _, _, _, account, _, _) = HEADER.unpack_from(
-            message, position)  # fmt: skip
+        (magic, version, kind, flags, status, key, _, body, call, _, _, _, _, _, retry_after, account, _, _) = (
+            HEADER.unpack_from(message, position))  # fmt: skip
         if (magic, version, kind) != (MAGIC, VERSION, REPLY):
             raise ValueError(f"not a reply record at byte {position}")
         start = position + HEADER.size + key + account
-        yield call, flags, status, message[start : start + body]
+        yield Reply(call, flags, status, message[start : start + body], retry_after)
         position = start + body

@@ -87,7 +87,7 @@ class Line:
             if not self.socket.poll(60_000):
                 stuck = sorted({call.method for _, call in outstanding.values()})
                 raise AssertionError(f"no reply within 60 s to {', '.join(stuck)}")
-            for number, flags, status, body in records(self.socket.recv()):
+            for number, flags, status, body, _ in records(self.socket.recv()):
                 if number not in outstanding:
                     continue
                 talk, call = outstanding.pop(number)
