@@ -78,7 +78,8 @@ package struct ServerMachine {
         let context: CallContext
         do throws(RPCError) {
             context = CallContext(
-                method: method, caller: caller, account: String(decoding: record.account, as: UTF8.self),
+                method: method, caller: caller,
+                account: record.account.isEmpty ? "" : String(decoding: record.account, as: UTF8.self),
                 key: record.key.isEmpty ? nil : try IdempotencyKey(String(decoding: record.key, as: UTF8.self)),
                 effectiveAt: header.effectiveAt, epoch: header.epoch, traceID: header.traceID,
                 deadline: Deadline(now.advanced(milliseconds: Int64(header.budgetMilliseconds))))

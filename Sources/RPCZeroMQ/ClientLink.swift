@@ -20,9 +20,9 @@ final class ClientLink: ReactorSocket {
     let socket: ZeroMQSocket
     let monitor: SocketMonitor
     /// Calls sent here and not answered.
-    private(set) var outstanding = 0
+    @exclusivity(unchecked) private(set) var outstanding = 0
     /// Records sent here altogether.
-    private(set) var recordsSent: UInt64 = 0
+    @exclusivity(unchecked) private(set) var recordsSent: UInt64 = 0
     private(set) var isEjected = false
     private(set) var ejections: UInt64 = 0
     /// A server that refuses for now gets no calls until then, if there is another.
@@ -32,12 +32,12 @@ final class ClientLink: ReactorSocket {
     /// The server's last known life; `0` before its first reply.
     var bootID: UInt64 = 0
     /// Whether calls wait until the socket can be written to, which is news of it.
-    private(set) var waitsToWrite = false
+    @exclusivity(unchecked) private(set) var waitsToWrite = false
     /// The message that is filled for this link, and its calls.
-    var message = WireBuffer(capacity: 4096)
-    var batch: [PendingCall] = []
+    @exclusivity(unchecked) var message = WireBuffer(capacity: 4096)
+    @exclusivity(unchecked) var batch: [PendingCall] = []
     /// Since when replies are owed without a word from the server.
-    private var silentSince: MonotonicTime?
+    @exclusivity(unchecked) private var silentSince: MonotonicTime?
     private var probedAt: MonotonicTime?
     private let frame = ZeroMQFrame()
     private let logger: Logger

@@ -21,13 +21,13 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     private let endpoints: [Endpoint]
     private let configuration: ZeroMQChannel.Configuration
     private var random: any RandomNumberGenerator & Sendable
-    private var statistics = ClientStatistics()
-    private var pending: CallTable
-    private var queue: Deque<PendingCall> = []
-    private var links: [ClientLink] = []
+    @exclusivity(unchecked) private var statistics = ClientStatistics()
+    @exclusivity(unchecked) private var pending: CallTable
+    @exclusivity(unchecked) private var queue: Deque<PendingCall> = []
+    @exclusivity(unchecked) private var links: [ClientLink] = []
     /// Among equals the link after this one is next.
     private var lastPick = 0
-    private(set) var nextWake = MonotonicTime.never
+    @exclusivity(unchecked) private(set) var nextWake = MonotonicTime.never
     private var watchWake = MonotonicTime.never
     private var malformedLog = LogThrottle()
     private var isOpen = false
@@ -244,7 +244,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     /// Where `call` goes: to the link with the fewest calls outstanding, among those that are well, and not again to
     /// where it was lost or refused if there is another. `nil` if no link takes a call at the moment.
     private func link(for call: PendingCall) -> ClientLink? {
-        if links.count == 1 { return takesCalls(links[0]) ? links[0] : nil }
+        if links.count == 1, let link = links.first { return takesCalls(link) ? link : nil }
         var best: (index: Int, rank: Int)?
         for offset in 1...max(1, links.count) where !links.isEmpty {
             let index = (lastPick + offset) % links.count

@@ -2,10 +2,9 @@ import BillingCore
 public import RPC
 import Synchronization
 
-/// A call from its sending to its end. `finish` is called exactly once. What becomes of the reply is a subclass's
-/// business; those and what they use are inlinable, so that programs compile them for their own messages.
+/// A call from its sending to its end. `finish` is called exactly once.
 @usableFromInline
-class PendingCall: @unchecked Sendable {
+final class PendingCall: @unchecked Sendable {
     // `@unchecked`: made by the caller, then touched by the client's reactor alone; `isCancelled` is atomic.
 
     enum Phase: Hashable {
@@ -19,19 +18,22 @@ class PendingCall: @unchecked Sendable {
     }
 
     /// Given by the channel's table when the call begins.
-    var id: UInt64 = 0
+    @exclusivity(unchecked) var id: UInt64 = 0
     @usableFromInline let method: MethodDescriptor
     let isRetrySafe: Bool
     let deadline: Deadline
     /// A message with the one record of this call.
-    var message: WireBuffer
-    var phase = Phase.queued
+    @exclusivity(unchecked) var message: WireBuffer
+    @exclusivity(unchecked) var phase = Phase.queued
     /// Where it was sent last.
-    var link: ClientLink?
+    @exclusivity(unchecked) var link: ClientLink?
     /// Attempts so far.
-    var attempt = 0
-    var wake = MonotonicTime.never
+    @exclusivity(unchecked) var attempt = 0
+    @exclusivity(unchecked) var wake = MonotonicTime.never
     let isCancelled = Atomic<Bool>(false)
+
+    /// Gets the reply's record, which is lent, or why there is none. Set before the call begins.
+    @exclusivity(unchecked) @usableFromInline var deliver: ((Result<Record, RPCError>) -> Void)?
 
     @usableFromInline
     init(_ method: MethodDescriptor, _ options: CallOptions, _ message: consuming WireBuffer) {
@@ -46,52 +48,8 @@ class PendingCall: @unchecked Sendable {
     func finish(_ outcome: Result<Record, RPCError>) {
         precondition(phase != .finished, "call \(id) ends twice")
         phase = .finished
-        deliver(outcome)
-    }
-
-    /// Gets the reply's record, which is lent, or why there is none.
-    @usableFromInline
-    func deliver(_ outcome: Result<Record, RPCError>) { preconditionFailure("a subclass delivers") }
-}
-
-/// A call that a task waits for.
-@usableFromInline
-final class AwaitedCall<Message: WireMessage>: PendingCall, @unchecked Sendable {
-    @usableFromInline typealias Outcome = Result<Response<Message>, RPCError>
-
-    /// Set before the call begins.
-    @usableFromInline var continuation: UnsafeContinuation<Outcome, Never>?
-
-    @inlinable
-    override init(_ method: MethodDescriptor, _ options: CallOptions, _ message: consuming WireBuffer) {
-        super.init(method, options, message)
-    }
-
-    @inlinable
-    override func deliver(_ outcome: Result<Record, RPCError>) {
-        continuation?.resume(returning: Outcome(reading: outcome, method.limits))
-    }
-}
-
-/// A call with a function that gets its outcome.
-@usableFromInline
-final class CallbackCall<Message: WireMessage>: PendingCall, @unchecked Sendable {
-    @usableFromInline typealias Completion = @Sendable (Result<Response<Message>, RPCError>) -> Void
-
-    @usableFromInline let completion: Completion
-
-    @inlinable
-    init(
-        _ method: MethodDescriptor, _ options: CallOptions, _ message: consuming WireBuffer,
-        _ completion: @escaping Completion
-    ) {
-        self.completion = completion
-        super.init(method, options, message)
-    }
-
-    @inlinable
-    override func deliver(_ outcome: Result<Record, RPCError>) {
-        completion(Result(reading: outcome, method.limits))
+        deliver?(outcome)
+        deliver = nil
     }
 }
 

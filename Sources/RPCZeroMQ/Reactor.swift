@@ -37,15 +37,15 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
     // The reactor's thread alone:
     private(set) var context: ZeroMQContext?
-    private var sockets: [any ReactorSocket] = []
-    private var parts: [any ReactorPart] = []
-    private var localJobs: [UnownedJob] = []
-    private var runningJobs: [UnownedJob] = []
+    @exclusivity(unchecked) private var sockets: [any ReactorSocket] = []
+    @exclusivity(unchecked) private var parts: [any ReactorPart] = []
+    @exclusivity(unchecked) private var localJobs: [UnownedJob] = []
+    @exclusivity(unchecked) private var runningJobs: [UnownedJob] = []
     private var takenErrands: [Errand] = []
-    private var pollItems: [pollfd] = []
+    @exclusivity(unchecked) private var pollItems: [pollfd] = []
     private var isStopping = false
     /// The monotonic clock at the last turn.
-    private(set) var now = MonotonicTime.now
+    @exclusivity(unchecked) private(set) var now = MonotonicTime.now
 
     /// Starts a thread.
     /// - Parameter name: shown by the system's tools, up to 15 bytes of it.

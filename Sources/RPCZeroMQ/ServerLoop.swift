@@ -14,10 +14,10 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
     final class Peer: @unchecked Sendable {
         // `@unchecked`: as for `ServerLoop`, to which it belongs.
         let id: RoutingID
-        var inFlight = 0
-        var outbox = Outbox()
+        @exclusivity(unchecked) var inFlight = 0
+        @exclusivity(unchecked) var outbox = Outbox()
         /// Whether `outbox` waits to be flushed.
-        var isReady = false
+        @exclusivity(unchecked) var isReady = false
         /// Messages that the socket could not take yet.
         var backlog: Deque<(bytes: [UInt8], records: Int)> = []
         var backlogBytes = 0
@@ -47,9 +47,9 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
     private let configuration: ZeroMQServer.Configuration
     private let bootID: UInt64
     private let logger: Logger
-    private var machine: ServerMachine
-    private var peers: [RoutingID: Peer] = [:]
-    private var ready: [Peer] = []
+    @exclusivity(unchecked) private var machine: ServerMachine
+    @exclusivity(unchecked) private var peers: [RoutingID: Peer] = [:]
+    @exclusivity(unchecked) private var ready: [Peer] = []
     private var backlogged: [Peer] = []
     /// When the backlogged peers are tried again; a router does not tell when one of them has room.
     private var backlogWake = MonotonicTime.never

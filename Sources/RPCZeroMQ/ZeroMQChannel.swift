@@ -105,11 +105,11 @@ public final class ZeroMQChannel: Channel {
         _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions
     ) async throws(RPCError) -> Response<Reply> {
         // The message is made here, on the caller's thread; the reactor copies it once, into what it sends.
-        let call = AwaitedCall<Reply>(
-            method.descriptor, options, try WireBuffer.calling(method, request, options))
-        let outcome = await withTaskCancellationHandler {
+        let limits = method.descriptor.limits
+        let call = PendingCall(method.descriptor, options, try WireBuffer.calling(method, request, options))
+        let outcome: Result<Response<Reply>, RPCError> = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                call.continuation = continuation
+                call.deliver = { continuation.resume(returning: Result(reading: $0, limits)) }
                 begin(call)
             }
         } onCancel: {
@@ -127,9 +127,10 @@ public final class ZeroMQChannel: Channel {
         _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions,
         then completion: @escaping @Sendable (Result<Response<Reply>, RPCError>) -> Void
     ) throws(RPCError) {
-        begin(
-            CallbackCall<Reply>(
-                method.descriptor, options, try WireBuffer.calling(method, request, options), completion))
+        let limits = method.descriptor.limits
+        let call = PendingCall(method.descriptor, options, try WireBuffer.calling(method, request, options))
+        call.deliver = { completion(Result(reading: $0, limits)) }
+        begin(call)
     }
 
     @usableFromInline

@@ -27,13 +27,13 @@ final class ZeroMQSocket {
         case unroutable
     }
 
-    private(set) var handle: UnsafeMutableRawPointer?
+    @exclusivity(unchecked) private(set) var handle: UnsafeMutableRawPointer?
     /// Readable when the library's other threads have news for the socket: messages, connections, room to send.
     let descriptor: Int32
     /// Whether there may be something to receive. Each call into the library takes in the news that `descriptor` tells
     /// of, so after a send, or a receive that found something, the descriptor may be silent though messages wait. Only a
     /// receive that found nothing, or a look, says that it can be slept on.
-    var mayHaveNews = true
+    @exclusivity(unchecked) var mayHaveNews = true
 
     fileprivate init(handle: UnsafeMutableRawPointer) {
         self.handle = handle
