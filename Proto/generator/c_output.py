@@ -6,8 +6,6 @@ from google.protobuf.compiler import plugin_pb2
 
 from .schema import Refused
 
-ROOT = "Sources/CBillingProto"
-
 
 def strings_as_bytes(descriptors):
     """The same schema with every `string` turned into `bytes`, which is the same on the wire.
@@ -28,7 +26,9 @@ def strings_as_bytes(descriptors):
     return changed
 
 
-def files(schema):
+def files(schema, root):
+    """`root` is the target's folder; its name is the module's."""
+    module = root.rsplit("/", 1)[-1]
     request = plugin_pb2.CodeGeneratorRequest()
     request.proto_file.extend(strings_as_bytes(schema.descriptors).file)
     request.file_to_generate.extend(package.path for package in schema.packages)
@@ -38,11 +38,11 @@ def files(schema):
         raise Refused(f"protoc-gen-c: {response.error or run.stderr.decode().strip()}")
     result = {}
     for file in response.file:
-        folder = f"{ROOT}/include" if file.name.endswith(".h") else ROOT
+        folder = f"{root}/include" if file.name.endswith(".h") else root
         result[f"{folder}/{file.name}"] = file.content
-    result[f"{ROOT}/include/CBillingProto.h"] = umbrella(schema)
-    result[f"{ROOT}/include/module.modulemap"] = (
-        'module CBillingProto {\n    header "CBillingProto.h"\n    export *\n}\n')
+    result[f"{root}/include/{module}.h"] = umbrella(schema)
+    result[f"{root}/include/module.modulemap"] = (
+        f'module {module} {{\n    header "{module}.h"\n    export *\n}}\n')
     return result
 
 

@@ -7,14 +7,13 @@ from google.protobuf import descriptor_pool, message_factory
 from .schema import SCALARS, FieldType, Oneof
 from .swift_output import Writer
 
-ROOT = "Tests/BillingAPITests/Generated"
 SEEDS = [1, 2, 3]
 MASK = (1 << 64) - 1
 TEXTS = ["", "a", "acct-01h4", "default", "cn-hangzhou", "héllo", "漢字", "phone 🙂", "x" * 40]
 
 
-def files(schema):
-    return {f"{ROOT}/Samples.swift": samples(schema), f"{ROOT}/ForeignBytes.swift": foreign_bytes(schema)}
+def files(schema, root):
+    return {f"{root}/Samples.swift": samples(schema), f"{root}/ForeignBytes.swift": foreign_bytes(schema)}
 
 
 class SampleGenerator:

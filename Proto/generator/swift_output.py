@@ -3,7 +3,6 @@ import textwrap
 
 from .schema import SCALARS, FieldType, Oneof, quoted
 
-ROOT = "Sources/BillingAPI/Generated"
 WIDTH = 120
 
 
@@ -54,11 +53,11 @@ class Writer:
         return "\n".join(self.lines) + "\n"
 
 
-def files(schema):
+def files(schema, root, c_module):
     result = {}
     for package in schema.packages:
-        result[f"{ROOT}/{package.swift}.swift"] = declarations(package)
-        result[f"{ROOT}/{package.swift}+Wire.swift"] = coding(package)
+        result[f"{root}/{package.swift}.swift"] = declarations(package)
+        result[f"{root}/{package.swift}+Wire.swift"] = coding(package, c_module)
     return result
 
 
@@ -195,9 +194,9 @@ def service(w, each):
 # Coding
 
 
-def coding(package):
+def coding(package, c_module):
     w = Writer()
-    header(w, package, ["import CBillingProto", "import CProtobufC", "public import RPC"])
+    header(w, package, [f"import {c_module}", "import CProtobufC", "public import RPC"])
     for position, each in enumerate(package.messages):
         if position:
             w()
