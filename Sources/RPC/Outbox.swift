@@ -7,7 +7,7 @@ package struct Outbox: ~Copyable {
     /// Bytes of a message that holds more than one record: what every peer accepts.
     package static let sharedMessageBytes = WireLimits.standard.messageBytes
     /// So many records leave at once, in the middle of a turn: whoever answers them can start while we go on.
-    package static let eagerRecords = 64
+    package static let eagerRecords = 16
     /// Memory above this is given back when the box is emptied.
     private static let keptBytes = 256 << 10
 

@@ -17,7 +17,8 @@ public struct Router: Sendable {
         public let isReplay: Bool
         public let effectiveAt: Timestamp?
 
-        init(_ response: Response<some WireMessage>) {
+        @inlinable
+        public init(_ response: Response<some WireMessage>) {
             message = response.message
             isReplay = response.isReplay
             effectiveAt = response.effectiveAt
@@ -28,7 +29,10 @@ public struct Router: Sendable {
 
     public init() {}
 
+    // Inlinable, so that decoding and answering are compiled for the method's messages.
+
     /// Answers `method` with a function that never waits.
+    @inlinable
     public mutating func handle<Request, Reply>(
         _ method: Method<Request, Reply>, _ answer: @escaping @Sendable (Request, CallContext) throws -> Response<Reply>
     ) {
@@ -37,6 +41,7 @@ public struct Router: Sendable {
     }
 
     /// Answers `method` with a function that may wait, for the store or for another service.
+    @inlinable
     public mutating func handle<Request, Reply>(
         _ method: Method<Request, Reply>,
         _ answer: @escaping @Sendable (Request, CallContext) async throws -> Response<Reply>
@@ -57,7 +62,8 @@ public struct Router: Sendable {
         }
     }
 
-    private mutating func add(_ descriptor: MethodDescriptor, _ handler: Handler) {
+    @usableFromInline
+    mutating func add(_ descriptor: MethodDescriptor, _ handler: Handler) {
         precondition(handlers[descriptor.id] == nil, "two handlers for \(descriptor.name)")
         handlers[descriptor.id] = (descriptor, handler)
     }

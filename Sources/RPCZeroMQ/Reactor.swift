@@ -138,11 +138,13 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     func add(_ socket: any ReactorSocket) {
         preconditionOnThread()
         sockets.append(socket)
+        pollItems = []
     }
 
     func remove(_ socket: any ReactorSocket) {
         preconditionOnThread()
         sockets.removeAll { $0 === socket }
+        pollItems = []
     }
 
     func add(part: any ReactorPart) {
@@ -224,13 +226,8 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
     /// Looks which sockets have news; if `mayRest`, sleeps until one has, an errand comes or a wake is due.
     private func wait(mayRest: Bool) {
-        pollItems.removeAll(keepingCapacity: true)
-        pollItems.append(pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0))
+        if pollItems.isEmpty { listDescriptors() }
         var wake = MonotonicTime.never
-        for socket in sockets {
-            pollItems.append(pollfd(fd: socket.socket.descriptor, events: Int16(POLLIN), revents: 0))
-            pollItems.append(pollfd(fd: socket.monitor.socket.descriptor, events: Int16(POLLIN), revents: 0))
-        }
         for part in parts { wake = min(wake, part.nextTick) }
         // An interrupted sleep (EINTR) is a turn without news.
         _ = poll(&pollItems, nfds_t(pollItems.count), mayRest ? milliseconds(until: wake) : 0)
@@ -239,9 +236,18 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
             var count: eventfd_t = 0
             eventfd_read(wakeDescriptor, &count)
         }
-        for (index, socket) in sockets.enumerated() {
-            if pollItems[1 + 2 * index].revents != 0 { socket.socket.mayHaveNews = true }
-            if pollItems[2 + 2 * index].revents != 0 { socket.monitor.socket.mayHaveNews = true }
+        for index in sockets.indices {
+            if pollItems[1 + 2 * index].revents != 0 { sockets[index].socket.mayHaveNews = true }
+            if pollItems[2 + 2 * index].revents != 0 { sockets[index].monitor.socket.mayHaveNews = true }
+        }
+    }
+
+    /// What `poll` is to look at: our own descriptor, then two of each socket.
+    private func listDescriptors() {
+        pollItems.append(pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0))
+        for socket in sockets {
+            pollItems.append(pollfd(fd: socket.socket.descriptor, events: Int16(POLLIN), revents: 0))
+            pollItems.append(pollfd(fd: socket.monitor.socket.descriptor, events: Int16(POLLIN), revents: 0))
         }
     }
 

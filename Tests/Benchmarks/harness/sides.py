@@ -31,10 +31,11 @@ SIDES = {side.name: side for side in [
          (f"{C}/client", "ENDPOINT", "K", "SECONDS", "--coalesce"), "c"),
     Side("ours, pool", SWIFT_SERVER, swift("pool"), "swift"),
     Side("ours, reactor", SWIFT_SERVER, swift("reactor"), "swift"),
+    Side("ours, callback", SWIFT_SERVER, swift("callback"), "swift"),
     Side("ours, waiting", SWIFT_SERVER, swift("reactor", "--method", "later"), "swift"),
 ]}
-# How our client waits: tasks on the default pool, tasks that prefer the reactor.
-CLIENTS = ["pool", "reactor"]
+# How our client waits: functions that get the replies, tasks on the default pool, tasks that prefer the reactor.
+CLIENTS = ["callback", "pool", "reactor"]
 
 
 def shell(*command, **options):

@@ -2,13 +2,16 @@ import QuoteAPI
 import RPC
 import RPCZeroMQ
 
-/// Keeps calls outstanding, each made by a task that awaits its reply and makes the next one.
+/// Keeps calls outstanding: each is made by a task that awaits its reply and makes the next one, or by the function that
+/// got the reply of the one before.
 struct QuoteClient {
     private enum Place: String {
         /// The tasks run on the default pool, as those of a program do that thinks of nothing.
         case pool
         /// The tasks prefer the channel's reactor.
         case reactor
+        /// There are no tasks: replies go to functions.
+        case callback
     }
 
     private let channel: ZeroMQChannel
@@ -46,6 +49,14 @@ struct QuoteClient {
         let measurement = Measurement(warm: warm, seconds: seconds)
         try await withThrowingTaskGroup(of: Void.self) { [channel, method] group in
             for index in 0..<outstanding {
+                guard place != .callback else {
+                    group.addTask {
+                        await withUnsafeContinuation { over in
+                            Self.send(channel, method, UInt64(index), measurement) { over.resume() }
+                        }
+                    }
+                    continue
+                }
                 group.addTask(executorPreference: place == .reactor ? reactor : nil) {
                     try await Self.call(channel, method, from: UInt64(index), measurement)
                 }
@@ -63,17 +74,39 @@ struct QuoteClient {
         var sequence = first
         var isRunning = true
         while isRunning {
-            let request = QuoteV1.AskRequest(
-                specification: "acp.basic.small", region: "eu-frankfurt-1", instances: 10 + UInt32(sequence % 90),
-                months: 12, at: 1_750_000_000_000 + Int64(sequence & 0xfffff))
-            sequence += 1
             let start = nowNanoseconds()
-            let reply = try await channel.call(method, request, CallOptions(deadline: .after(milliseconds: 5000)))
-            let message = reply.message
-            isRunning = measurement.report(
-                from: start,
-                isRight: message.levels.count == 3
-                    && message.totalMicros + message.discountMicros == message.grossMicros)
+            let reply = try await channel.call(
+                method, request(sequence), CallOptions(deadline: .after(milliseconds: 5000)))
+            sequence += 1
+            isRunning = measurement.report(from: start, isRight: isRight(reply.message))
         }
+    }
+
+    /// - Parameter over: called when the measurement is.
+    private static func send(
+        _ channel: ZeroMQChannel, _ method: Method<QuoteV1.AskRequest, QuoteV1.AskReply>, _ sequence: UInt64,
+        _ measurement: Measurement, _ over: @escaping @Sendable () -> Void
+    ) {
+        let start = nowNanoseconds()
+        do throws(RPCError) {
+            try channel.send(method, request(sequence), CallOptions(deadline: .after(milliseconds: 5000))) { outcome in
+                let isGood = if case .success(let reply) = outcome { isRight(reply.message) } else { false }
+                guard measurement.report(from: start, isRight: isGood) else { return over() }
+                send(channel, method, sequence + 1, measurement, over)
+            }
+        } catch {
+            _ = measurement.report(from: start, isRight: false)
+            over()
+        }
+    }
+
+    private static func request(_ sequence: UInt64) -> QuoteV1.AskRequest {
+        QuoteV1.AskRequest(
+            specification: "acp.basic.small", region: "eu-frankfurt-1", instances: 10 + UInt32(sequence % 90),
+            months: 12, at: 1_750_000_000_000 + Int64(sequence & 0xfffff))
+    }
+
+    private static func isRight(_ reply: QuoteV1.AskReply) -> Bool {
+        reply.levels.count == 3 && reply.totalMicros + reply.discountMicros == reply.grossMicros
     }
 }
