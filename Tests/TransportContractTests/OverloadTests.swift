@@ -1,0 +1,151 @@
+import BillingCore
+import BillingTestKit
+import Dispatch
+import RPC
+import RPCZeroMQ
+import Synchronization
+import Testing
+
+@Suite("Overload", .serialized, .timeLimit(.minutes(5)))
+struct OverloadTests {
+    /// Answers one call after the other, each after a while, on a thread of its own, as a store does that commits.
+    private static func work(on queue: DispatchQueue) async {
+        await withUnsafeContinuation { continuation in
+            queue.async {
+                spin(microseconds: 500)
+                continuation.resume()
+            }
+        }
+    }
+
+    private static func spin(microseconds: Int64) {
+        let end = MonotonicTime.now.advanced(nanoseconds: microseconds * 1000)
+        while MonotonicTime.now < end {}
+    }
+
+    /// What became of calls.
+    private final class Tally: Sendable {
+        private struct State {
+            var answered = 0
+            var refused = 0
+            var failures: Set<String> = []
+            var took: [Int64] = []
+            var refusedAfter: [Int64] = []
+        }
+
+        private let state = Mutex(State())
+
+        func add(_ outcome: Result<Response<EchoMessage>, RPCError>, after nanoseconds: Int64) {
+            state.withLock { state in
+                switch outcome {
+                case .success:
+                    state.answered += 1
+                    state.took.append(nanoseconds)
+                case .failure(let error) where error.reason == "call.overloaded" && error.retryAfterMilliseconds > 0:
+                    state.refused += 1
+                    state.refusedAfter.append(nanoseconds)
+                case .failure(let error):
+                    state.failures.insert(error.description)
+                }
+            }
+        }
+
+        var answered: Int { state.withLock(\.answered) }
+        var refused: Int { state.withLock(\.refused) }
+        var failures: Set<String> { state.withLock(\.failures) }
+        var p99: Int64 { Self.p99(state.withLock(\.took)) }
+        var p99OfRefusals: Int64 { Self.p99(state.withLock(\.refusedAfter)) }
+
+        private static func p99(_ values: [Int64]) -> Int64 {
+            values.isEmpty ? 0 : values.sorted()[values.count * 99 / 100]
+        }
+    }
+
+    /// What bounds the calls in hand: the server for handlers that wait, the channel's own limits for those that do not.
+    enum Kind: CaseIterable { case waiting, inline }
+
+    @Test(
+        "At twice its capacity a server goes on at its rate, and the rest is refused at once with the time to come back",
+        arguments: Kind.allCases)
+    func twiceTheCapacity(kind: Kind) async throws {
+        let (servers, clients) = (try Reactor.start(logger: .quiet), try Reactor.start(logger: .quiet))
+        var router = Router()
+        let queue = DispatchQueue(label: "store")
+        // A keyed write without its key is not sent again, so each refusal is seen.
+        switch kind {
+        case .waiting:
+            router.handle(EchoService.keyed) { request, _ async in
+                await Self.work(on: queue)
+                return Response(request)
+            }
+        case .inline:
+            router.handle(EchoService.keyed) { request, _ in
+                Self.spin(microseconds: 500)
+                return Response(request)
+            }
+        }
+        let server = try await ZeroMQServer.start(on: servers, endpoint: "tcp://127.0.0.1:0", router: router)
+        let channel = try ZeroMQChannel(
+            reactor: clients, endpoint: server.endpoint,
+            configuration: kind == .inline ? .init(window: 128, queuedCalls: 256) : .init())
+
+        @Sendable func send(_ tally: Tally) {
+            let start = MonotonicTime.now
+            do throws(RPCError) {
+                try channel.send(EchoService.keyed, EchoMessage(1), .test(milliseconds: 20_000)) { outcome in
+                    tally.add(outcome, after: start.nanoseconds(until: .now))
+                }
+            } catch { tally.add(.failure(error), after: 0) }
+        }
+
+        /// Offers calls at a steady rate for a time, however many are answered.
+        func offer(_ perSecond: Int, milliseconds: Int64) async throws -> Tally {
+            let tally = Tally()
+            let start = MonotonicTime.now
+            var sent = 0
+            while case let elapsed = start.nanoseconds(until: .now) / 1_000_000, elapsed < milliseconds {
+                while sent < perSecond * Int(elapsed) / 1000 {
+                    send(tally)
+                    sent += 1
+                }
+                try await Task.sleep(for: .milliseconds(1))
+            }
+            while tally.answered + tally.refused < sent, tally.failures.isEmpty {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            return tally
+        }
+
+        // What it can do: 32 calls at a time, each followed by the next.
+        let peak = Tally()
+        let peakStart = MonotonicTime.now
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<32 {
+                group.addTask {
+                    while peakStart.nanoseconds(until: .now) < 1_000_000_000 {
+                        let start = MonotonicTime.now
+                        do throws(RPCError) {
+                            let reply = try await channel.call(EchoService.keyed, EchoMessage(1), .test())
+                            peak.add(.success(reply), after: start.nanoseconds(until: .now))
+                        } catch { peak.add(.failure(error), after: 0) }
+                    }
+                }
+            }
+        }
+        #expect(peak.failures.isEmpty)
+        #expect(peak.refused == 0)
+
+        // A second to learn, then three that count.
+        _ = try await offer(peak.answered * 2, milliseconds: 1000)
+        let overload = try await offer(peak.answered * 2, milliseconds: 3000)
+        #expect(overload.failures.isEmpty)
+        #expect(overload.refused > 0)
+        // What it answers in three seconds, and a little that it was given before they were over.
+        #expect(Double(overload.answered) >= 0.8 * 3 * Double(peak.answered), "peak \(peak.answered) a second")
+        // The bounds are those of a machine that does ten other things: the point is that they do not grow with the load.
+        #expect(overload.p99 < 1_500_000_000, "\(overload.p99) ns")
+        #expect(overload.p99OfRefusals < 500_000_000, "\(overload.p99OfRefusals) ns")
+        await clients.stop()
+        await servers.stop()
+    }
+}
