@@ -236,6 +236,24 @@ struct Usage {
             accountID: account, resourceID: group, groupID: group, specification: specification, region: region,
             instances: 2, createdAt: (createdAt ?? opening).milliseconds,
             anchor: (createdAt ?? opening).milliseconds, billingUnit: .fourHours)
+        append(resource, from: start, to: end, try Money(gross))
+    }
+
+    /// A line of a value-added resource.
+    mutating func add(
+        _ account: String, _ product: Product, _ resourceID: String, from start: Timestamp, to end: Timestamp,
+        _ gross: String, quantity: Int64 = 1, region: String = "cn-hangzhou"
+    ) throws {
+        let resource = OrderV1.UsageResource(
+            accountID: account, resourceID: resourceID, region: region, createdAt: opening.milliseconds,
+            anchor: opening.milliseconds, billingUnit: .clockHour, item: product.item, quantity: quantity,
+            network: "default")
+        append(resource, from: start, to: end, try Money(gross))
+    }
+
+    private mutating func append(
+        _ resource: OrderV1.UsageResource, from start: Timestamp, to end: Timestamp, _ gross: Money
+    ) {
         let index: Int
         if let known = request.resources.firstIndex(of: resource) {
             index = known
@@ -247,7 +265,7 @@ struct Usage {
         request.start.append(start.milliseconds)
         request.end.append(end.milliseconds)
         request.price.append(0)
-        request.grossMicros.append(try Money(gross).micros)
+        request.grossMicros.append(gross.micros)
     }
 
     /// One line of an hour that ends at the cut.

@@ -144,6 +144,60 @@ extension AccountAudit {
         }
     }
 
+    /// B6: the coupon column of each line is what coupons paid of it when it was posted, or were given back with it; what
+    /// a coupon paid of it later is allocated to it by the same transaction.
+    mutating func checkCouponLines() throws {
+        struct Use: Hashable {
+            var line: LineKey
+            var sequence: Int64
+        }
+        var used: [Use: Int64] = [:]
+        try transaction.forEachRow(
+            """
+            SELECT start_at, source, sequence, SUM(amount) FROM coupon_use WHERE partition = ? AND account = ?
+            GROUP BY start_at, source, sequence
+            """, key
+        ) { row in
+            used[
+                Use(line: LineKey(start: row.instant(0), source: row.integer(1)), sequence: row.integer(2))] =
+                row.integer(3)
+            return true
+        }
+        rows += Int64(used.count)
+        checked(.couponLines, Int64(used.count))
+        try transaction.forEachRow(
+            """
+            SELECT start_at, source, sequence, coupon FROM bill_line
+            WHERE partition = ? AND account = ? AND coupon <> 0
+            """, key
+        ) { row in
+            let line = LineKey(start: row.instant(0), source: row.integer(1))
+            let paid = used.removeValue(forKey: Use(line: line, sequence: row.integer(2))) ?? 0
+            if paid != row.integer(3) {
+                breach(
+                    .couponLines,
+                    "line \(line.start)/\(line.source) names \(row.integer(3)) of coupons, \(paid) was used at its posting"
+                )
+            }
+            return true
+        }
+        // What is left was used by later transactions, or at the posting of lines that name no coupon.
+        for (use, paid) in used {
+            let allocated = try transaction.all(
+                """
+                SELECT amount FROM allocation
+                WHERE partition = ? AND account = ? AND start_at = ? AND source = ? AND sequence = ?
+                """, key + [.instant(use.line.start), .integer(use.line.source), .integer(use.sequence)]
+            ) { $0.integer(0) }.first
+            if allocated != paid {
+                breach(
+                    .couponLines,
+                    "transaction \(use.sequence) used \(paid) of coupons for line \(use.line.start)/\(use.line.source), "
+                        + "to which it allocates \(allocated ?? 0)")
+            }
+        }
+    }
+
     /// B5: every closed month gave back the fraction of a cent of what its lines had cost by then, in one line.
     mutating func checkMonths() throws {
         let closes = try transaction.all(

@@ -24,6 +24,7 @@ struct AccountAudit {
         try checkLines()
         try checkPostings()
         try checkCoupons()
+        try checkCouponLines()
         try checkMonths()
     }
 

@@ -37,6 +37,7 @@ enum MoneyInvariant: String, CaseIterable, Sendable {
     case outstandingLines = "B3"
     case coupons = "B4"
     case monthClose = "B5"
+    case couponLines = "B6"
 
     var title: String {
         switch self {
@@ -53,6 +54,8 @@ enum MoneyInvariant: String, CaseIterable, Sendable {
         case .outstandingLines: "what lines owe is what the account owes, and it is overdue just then"
         case .coupons: "what is left of every coupon is what it did not pay, and the ledger agrees"
         case .monthClose: "every closed month gave its fraction of a cent back, once"
+        case .couponLines:
+            "every line names as coupon what coupons paid at its posting, and what they paid later is allocated"
         }
     }
 }
