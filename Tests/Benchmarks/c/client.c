@@ -1,5 +1,5 @@
 // Keeps calls of Quotes/Ask outstanding and measures them:
-// client ENDPOINT OUTSTANDING SECONDS [--coalesce] [--refill N] [--warm SECONDS]
+// client ENDPOINT OUTSTANDING SECONDS [--coalesce] [--warm SECONDS]
 // Prints "start" when the measurement begins and a line of JSON when it is over.
 #include <errno.h>
 #include <stdbool.h>
@@ -84,14 +84,13 @@ static bool receive(int flags) {
 }
 
 // Calls for a time, and returns the seconds that it took.
-static double run(double seconds, int refill) {
+static double run(double seconds) {
     uint64_t begin = now_ns(), end = begin + (uint64_t)(seconds * 1e9), now;
     do {
         send_calls();
-        do {
-            receive(0);
-            while (receive(ZMQ_DONTWAIT)) {}
-        } while (idle_count < refill);
+        // A burst is read to its end before its calls are made anew, so that they travel together as well.
+        receive(0);
+        while (receive(ZMQ_DONTWAIT)) {}
         now = now_ns();
     } while (now < end);
     return (double)(now - begin) / 1e9;
@@ -99,24 +98,23 @@ static double run(double seconds, int refill) {
 
 int main(int count, char **arguments) {
     if (count < 4) return fprintf(stderr, "usage: client ENDPOINT OUTSTANDING SECONDS [options]\n"), 2;
-    int outstanding = atoi(arguments[2]), refill = 1;
+    int outstanding = atoi(arguments[2]);
     double seconds = atof(arguments[3]), warm = 0.3;
     for (int i = 4; i < count; i++) {
         if (!strcmp(arguments[i], "--coalesce")) coalesce = true;
-        else if (!strcmp(arguments[i], "--refill") && i + 1 < count) refill = atoi(arguments[++i]);
         else if (!strcmp(arguments[i], "--warm") && i + 1 < count) warm = atof(arguments[++i]);
         else return fprintf(stderr, "client: unknown option %s\n", arguments[i]), 2;
     }
-    if (outstanding < 1 || outstanding > MOST_OUTSTANDING || refill < 1 || refill > outstanding) return 2;
+    if (outstanding < 1 || outstanding > MOST_OUTSTANDING) return 2;
     method = fnv1a(METHOD_ASK);
     sock = zmq_socket(zmq_ctx_new(), ZMQ_DEALER);
     if (zmq_connect(sock, arguments[1])) stop("connect");
     for (int slot = 0; slot < outstanding; slot++) idle[idle_count++] = slot;
-    run(warm, refill);
+    run(warm);
     printf("start\n");
     fflush(stdout);
     memset(&histogram, 0, sizeof histogram);
-    double cpu = cpu_seconds(), taken = run(seconds, refill);
+    double cpu = cpu_seconds(), taken = run(seconds);
     cpu = cpu_seconds() - cpu;
     printf(
         "{\"calls\": %llu, \"seconds\": %.6f, \"calls_per_s\": %.1f, \"p50_us\": %.2f, \"p99_us\": %.2f, "

@@ -8,12 +8,14 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent.parent
 ROOT = HERE.parent.parent
 C = HERE / ".build-c"
+CPP = HERE / ".build-cpp"
+GRPC_SWIFT = HERE / ".build-grpc-swift/release/grpc-bench"
 SWIFT = HERE / ".build-swift/release/rpc-bench"
 
 
 @dataclasses.dataclass(frozen=True)
 class Side:
-    """A server, and a client that calls it. ENDPOINT, K and SECONDS are filled in."""
+    """A server, and a client that calls it. ENDPOINT, or HOST:PORT, HOST and PORT, K and SECONDS are filled in."""
     name: str
     server: tuple
     client: tuple
@@ -33,6 +35,9 @@ SIDES = {side.name: side for side in [
     Side("ours, reactor", SWIFT_SERVER, swift("reactor"), "swift"),
     Side("ours, callback", SWIFT_SERVER, swift("callback"), "swift"),
     Side("ours, waiting", SWIFT_SERVER, swift("reactor", "--method", "later"), "swift"),
+    Side("gRPC C++", (f"{CPP}/server", "HOST:PORT"), (f"{CPP}/client", "HOST:PORT", "K", "SECONDS"), "cpp"),
+    Side("grpc-swift-2", (str(GRPC_SWIFT), "server", "HOST", "PORT"),
+         (str(GRPC_SWIFT), "client", "HOST", "PORT", "K", "SECONDS"), "grpc-swift"),
 ]}
 # How our client waits: functions that get the replies, tasks on the default pool, tasks that prefer the reactor.
 CLIENTS = ["callback", "pool", "reactor"]
@@ -63,7 +68,33 @@ def build_swift():
     shell("swift", "build", "-c", "release", "--product", "rpc-bench", "--scratch-path", ".build-swift", cwd=HERE)
 
 
-BUILDS = {"c": build_c, "swift": build_swift}
+def build_cpp():
+    need(["g++", "make", "protoc", "grpc_cpp_plugin"], "g++ make libgrpc++-dev protobuf-compiler-grpc")
+    shell("make", "-s", "-C", HERE / "cpp")
+
+
+def build_grpc_swift():
+    if not GRPC_SWIFT.exists():
+        print("building grpc-swift-2, which takes about ten minutes the first time", file=sys.stderr)
+    shell("swift", "build", "-c", "release", "--scratch-path", "../.build-grpc-swift", cwd=HERE / "grpc-swift")
+
+
+def build_billingd():
+    """The delivered program, in the main package's own build folder; its path."""
+    shell("swift", "build", "-c", "release", "--product", "billingd", cwd=ROOT)
+    return str(ROOT / ".build/release/billingd")
+
+
+BUILDS = {"c": build_c, "swift": build_swift, "cpp": build_cpp, "grpc-swift": build_grpc_swift}
+
+
+def filled_in(command, endpoint, outstanding=0, seconds=0):
+    host_and_port = endpoint.removeprefix("tcp://")
+    host, port = host_and_port.rsplit(":", 1)
+    words = {
+        "ENDPOINT": endpoint, "HOST:PORT": host_and_port, "HOST": host, "PORT": port, "K": str(outstanding),
+        "SECONDS": str(seconds)}
+    return [words.get(word, word) for word in command]
 
 
 def builds(rows, chosen):
@@ -71,6 +102,9 @@ def builds(rows, chosen):
     needed = {SIDES[name].build for row in rows for name in (row.ours, row.baseline)}
     if {"alloc", "idle", "memory", "rate"} & set(chosen):
         needed |= {"c", "swift"}
+    if "alloc" in chosen:
+        # Of gRPC only what is compared anyway, or was built before.
+        needed |= {name for name, made in {"cpp": CPP / "server", "grpc-swift": GRPC_SWIFT}.items() if made.exists()}
     return [name for name in BUILDS if name in needed]
 
 
@@ -78,10 +112,12 @@ class Server:
     """A running server, with the clients of a side at its service."""
 
     def __init__(self, command, endpoint, environment=None, ready="ready"):
+        """Waits for a line with `ready` in it; where that is another word it is sought in the log."""
         self.endpoint = endpoint
-        words = [endpoint if word == "ENDPOINT" else word for word in command]
+        words = filled_in(command, endpoint)
         self.process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})})
+            words, stdout=subprocess.PIPE, stderr=None if ready == "ready" else subprocess.STDOUT, text=True,
+            env={**os.environ, **(environment or {})})
         for line in self.process.stdout:
             if ready in line:
                 return
@@ -104,5 +140,5 @@ class Server:
 
 
 def start_client(command, endpoint, outstanding, seconds, environment=None):
-    words = [{"ENDPOINT": endpoint, "K": str(outstanding), "SECONDS": str(seconds)}.get(word, word) for word in command]
+    words = filled_in(command, endpoint, outstanding, seconds)
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})})

@@ -1,0 +1,1 @@
+../../../Sources/RPCBench/Measurement.swift
