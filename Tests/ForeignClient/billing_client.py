@@ -81,10 +81,13 @@ class Client:
     def __exit__(self, *_):
         self.socket.close()
 
-    def call(self, method, request, account="", key="", seconds=10.0):
-        """Sends one record and waits for its reply. A write needs a key; the same key never acts twice."""
+    def call(self, method, request, account="", key="", seconds=10.0, effective_at=0, epoch=0):
+        """Sends one record and waits for its reply. A write needs a key; the same key never acts twice.
+
+        Only a call to a service behind the gateway has an instant, and an epoch if it is a step of a saga.
+        """
         self.last_call += 1
-        self.send(method_id(method), request.SerializeToString(), account, key, int(seconds * 1000))
+        self.send(method_id(method), request.SerializeToString(), account, key, int(seconds * 1000), effective_at, epoch)
         reply_type, until = reply_class(method), time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and self.socket.poll(left * 1000):
             for call, flags, status, body in records(self.socket.recv()):
@@ -96,10 +99,10 @@ class Client:
                 return reply_type.FromString(body)
         raise OutcomeUnknown(f"no reply to {method} within {seconds} s; ask again with the same key {key!r}")
 
-    def send(self, method, body, account, key, budget):
+    def send(self, method, body, account, key, budget, effective_at=0, epoch=0):
         header = HEADER.pack(
-            MAGIC, VERSION, REQUEST, 0, 0, len(key), method, len(body), self.last_call, 0, 0, 0, 0, budget, 0,
-            len(account), 0, 0)  # fmt: skip
+            MAGIC, VERSION, REQUEST, 0, 0, len(key), method, len(body), self.last_call, effective_at, epoch, 0, 0,
+            budget, 0, len(account), 0, 0)  # fmt: skip
         self.socket.send(header + key.encode() + account.encode() + body)
 
 
