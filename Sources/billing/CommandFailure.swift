@@ -53,10 +53,18 @@ extension CommandFailure {
     ///   - repeating: the options that repeat the write safely, "--key K"; `nil` after a read.
     init(_ error: RPCError, endpoint: String, repeating: String?) {
         switch error.status {
-        case .unavailable:
+        case .unavailable where error.reason == "call.unreachable" && ["", endpoint].contains(error.value):
             self.init(
-                .unknown, CommandFailure.sentence(error, at: endpoint),
+                .unknown, "No gateway answers at \(endpoint) (\(error.reason)).",
                 next: "start the services with deploy/run --keep, or name another gateway with --gateway.",
+                refusal: error)
+        case .unavailable:
+            // The gateway answers; a service behind it is away, or cannot do it just now.
+            self.init(
+                .unknown, CommandFailure.sentence(error),
+                next: error.reason == "call.unreachable"
+                    ? "start that service; deploy/run --keep starts them all."
+                    : "try again in a moment" + (repeating.map { ", with \($0)." } ?? "."),
                 refusal: error)
         case .resourceExhausted:
             self.init(
@@ -73,12 +81,6 @@ extension CommandFailure {
             self.init(
                 .refused, CommandFailure.sentence(error), next: NextStep.after(error) ?? "", refusal: error)
         }
-    }
-
-    /// One that names the endpoint, as the call may have come through and met a service that is away.
-    private static func sentence(_ error: RPCError, at endpoint: String) -> String {
-        if error.reason == "call.unreachable" { return "No gateway answers at \(endpoint) (\(error.reason))." }
-        return sentence(error) + " at \(endpoint)"
     }
 
     /// "Only whole groups are unsubscribed. (refund.partial; quantity = 2)"

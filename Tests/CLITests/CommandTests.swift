@@ -110,6 +110,28 @@ import Testing
         #expect(bad.problem.contains("'70000'"))
     }
 
+    @Test("A service behind the gateway that is away is named, not the gateway; what is only late is tried again")
+    func unavailable() async {
+        let text = "Nobody answers at tcp://127.0.0.1:7412, so nothing was sent; start the service."
+        let away = await CommandRun.run(["account", "open", "Pixel Farm"], on: gateway) { _ in
+            throw RPCError(.unavailable, "call.unreachable", text, value: "tcp://127.0.0.1:7412")
+        }
+        #expect(away.status == .unknown)
+        #expect(
+            away.problem
+                == "billing: \(text) (call.unreachable)\nnext: start that service; deploy/run --keep starts them all.\n"
+        )
+        let line = ["account", "open", "Pixel Farm", "--key", "key-0123456789abcdef"]
+        let late = await CommandRun.run(line, on: gateway) { _ in
+            throw RPCError(.unavailable, "clock.standing", "The clock stands.")
+        }
+        #expect(late.status == .unknown)
+        #expect(
+            late.problem
+                == "billing: The clock stands. (clock.standing)\n"
+                + "next: try again in a moment, with --key key-0123456789abcdef.\n")
+    }
+
     @Test("After an unknown outcome the key is printed; the same command with it is answered as a replay")
     func unknownOutcome() async {
         gateway.refuse(

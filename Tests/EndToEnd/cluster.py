@@ -88,11 +88,11 @@ class Cluster:
     def client(self, name="gateway"):
         return Client(self.endpoint(name), reconnect=100)  # Tests restart services all the time.
 
-    def billing(self, *arguments, stdin=""):
-        """Runs the command line: exit status, output, error output."""
+    def billing(self, *arguments, stdin="", account="", **options):
+        """Runs the command line, as `account` if one is given: exit status, output, error output."""
         done = subprocess.run(
             [BINARIES / "billing", *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=120,
-            env=self.environment())  # fmt: skip
+            env={**self.environment(), "BILLING_ACCOUNT": account}, **options)  # fmt: skip
         return done.returncode, done.stdout, done.stderr
 
     def stop(self):

@@ -50,6 +50,14 @@ class Wire(ClusterCase):
         self.assertEqual([reply[0] for reply in replies], [DEADLINE_EXCEEDED])
         client.call("billing.common.v1.Health/Check", common.CheckRequest())
 
+    def test_a_record_that_cannot_be_read_is_refused_if_it_can_be_told_which(self):
+        good = self.record()
+        for position, byte in [(2, 2), (66, 1)]:  # Another version, a reserved byte.
+            with self.subTest(position=position):
+                [(status, body)] = self.raw(good[:position] + bytes([byte]) + good[position + 1:])
+                self.assertEqual((status, common.Error.FromString(body).reason), (INVALID_ARGUMENT, "call.malformed"))
+        self.assertEqual([status for status, _ in self.raw(good)], [0])
+
     def test_strings_with_nul_or_bad_utf8(self):
         for name in [b"a\0b", b"\xff\xfe"]:
             body = b"\x0a" + bytes([len(name)]) + name

@@ -104,11 +104,12 @@ class Client:
     def __exit__(self, *_):
         self.socket.close()
 
-    def call(self, method, request, account="", key="", seconds=10.0):
+    def call(self, method, request, account="", key="", seconds=10.0, effective_at=0, epoch=0):
         """Sends a request and returns its reply. A write needs a key. Raises `Refused`, or `OutcomeUnknown`.
 
         Until `seconds` are over it sends the same bytes again where Proto/README.md allows it, so the caller does not notice
-        that a message was lost or a service restarted.
+        that a message was lost or a service restarted. Only a call to a service behind the gateway has an instant, and an
+        epoch if it is a step of a saga.
         """
         self.last_call += 1
         body, until = request.SerializeToString(), time.monotonic() + seconds
@@ -121,7 +122,7 @@ class Client:
             if not self.socket.poll((left - pause) * 1000, zmq.POLLOUT):
                 break
             left = until - time.monotonic()
-            self.send(method_id(method), body, account, key, max(1, int(left * 1000)))
+            self.send(method_id(method), body, account, key, max(1, int(left * 1000)), effective_at, epoch)
             reply = self.receive(min(left, 2.0**attempt, 16.0) if repeatable else left)
             if reply is None:
                 unanswered, pause = True, 0.0
@@ -142,10 +143,10 @@ class Client:
             raise OutcomeUnknown(f"no reply to {method} within {seconds} s; ask again with the same key {key!r}")
         raise failure
 
-    def send(self, method, body, account, key, budget):
+    def send(self, method, body, account, key, budget, effective_at=0, epoch=0):
         header = HEADER.pack(
-            MAGIC, VERSION, REQUEST, 0, 0, len(key), method, len(body), self.last_call, 0, 0, 0, 0, budget, 0,
-            len(account), 0, 0)  # fmt: skip
+            MAGIC, VERSION, REQUEST, 0, 0, len(key), method, len(body), self.last_call, effective_at, epoch, 0, 0,
+            budget, 0, len(account), 0, 0)  # fmt: skip
         record = header + key.encode() + account.encode() + body
         if len(record) > LIMIT:
             raise ValueError(f"a request of {len(record)} bytes; at most {LIMIT} are allowed")

@@ -49,9 +49,10 @@ import Testing
         #expect(try rule.stamp(wall: Self.at(100_500), monotonicMilliseconds: 500) == Self.at(100_500))
         #expect(try rule.stamp(wall: Self.at(100_400), monotonicMilliseconds: 600) == Self.at(100_500))
         #expect(try rule.stamp(wall: Self.at(102_999), monotonicMilliseconds: 1000) == Self.at(102_999))
-        #expect(throws: ClockError.drift(milliseconds: 2000)) {
+        let drift = #expect(throws: ClockError.drift(milliseconds: 2000)) {
             try rule.stamp(wall: Self.at(103_000), monotonicMilliseconds: 1000)
         }
+        #expect(drift?.reason == "clock.drift")
         #expect(throws: ClockError.drift(milliseconds: -2000)) {
             try rule.stamp(wall: Self.at(100_000), monotonicMilliseconds: 2000)
         }

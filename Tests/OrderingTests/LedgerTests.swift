@@ -71,8 +71,14 @@ import Testing
     @Test("A balance never becomes negative, and nothing settles more than is outstanding")
     func overdraft() throws {
         var account = Account(id: try AccountID("acct-1"), name: "a", openedAt: opening)
-        #expect(throws: LedgerError.self) { try account.post(.order(PaymentParts(balance: money(1)), order: "ord-1")) }
-        #expect(throws: LedgerError.self) { try account.post(.topUp(money(2), settled: money(1), reference: "cash")) }
+        let overdrawn = #expect(throws: LedgerError.self) {
+            try account.post(.order(PaymentParts(balance: money(1)), order: "ord-1"))
+        }
+        #expect(overdrawn?.reason == "ledger.overdrawn")
+        let oversettled = #expect(throws: LedgerError.self) {
+            try account.post(.topUp(money(2), settled: money(1), reference: "cash"))
+        }
+        #expect(oversettled?.reason == "ledger.oversettled")
         #expect(account.balance == .zero && account.nextSequence == 1)
         #expect(try account.post(.topUp(money(2), settled: .zero, reference: "cash")) == 1)
         #expect(account.balance == money(2) && account.nextSequence == 2)

@@ -41,7 +41,10 @@ import Testing
     func identity(_ gross: String, _ discount: String, _ paid: String, _ outstanding: String?) throws {
         let (gross, discount, paid) = (try Money(gross), try Money(discount), try Money(paid))
         guard let outstanding else {
-            #expect(throws: LedgerError.self) { try BillAmounts.line(gross: gross, discount: discount, paid: paid) }
+            let error = #expect(throws: LedgerError.self) {
+                try BillAmounts.line(gross: gross, discount: discount, paid: paid)
+            }
+            #expect(error?.reason == "ledger.line_broken")
             return
         }
         let amounts = try BillAmounts.line(gross: gross, discount: discount, paid: paid)

@@ -17,6 +17,21 @@ import Testing
         #expect(found == ["2", "1", "wal", "0"])
     }
 
+    @Test(
+        "An SQLite that does not keep a setting which the promises rest on is refused by the setting's name",
+        arguments: [
+            ("synchronous", "1"), ("journal_mode", "delete"), ("foreign_keys", "0"), ("foreign_keys", nil),
+        ] as [(String, String?)])
+    func unsafeSetting(_ setting: String, _ kept: String?) throws {
+        let safe = ["synchronous": "2", "journal_mode": "wal", "foreign_keys": "1"]
+        try SQLiteDatabase.requireSafe { safe[$0] }
+        let error = #expect(throws: StorageError.self) {
+            try SQLiteDatabase.requireSafe { $0 == setting ? kept : safe[$0] }
+        }
+        #expect(error?.reason == "storage.unsafe_setting")
+        #expect(error?.message.contains("\(setting) = \(kept ?? "nothing")") == true)
+    }
+
     @Test("Calls that wait together share one commit")
     func groupCommit() async throws {
         let database = try TestDatabase.make(migrations: .notes)

@@ -90,6 +90,24 @@ struct TransportContractTests {
         }
     }
 
+    @Test("An account that no header can carry is refused before anything is sent", arguments: TransportKind.allCases)
+    func accountMalformed(_ kind: TransportKind) async throws {
+        try await TransportUnderTest.with(kind) { transport in
+            for account in ["acct 1", "acct-ü", "acct-" + String(repeating: "1", count: 60)] {
+                let options = CallOptions(account: account, deadline: .after(milliseconds: 120_000))
+                let error = await #expect(throws: RPCError.self) {
+                    try await transport.channel.call(EchoService.inline, EchoMessage(), options)
+                }
+                #expect(error?.reason == "call.account_malformed")
+                #expect(error?.value == account)
+            }
+            let longest = CallOptions(
+                account: "acct-" + String(repeating: "1", count: 59), deadline: .after(milliseconds: 120_000))
+            _ = try await transport.channel.call(EchoService.inline, EchoMessage(), longest)
+            #expect(await transport.counts { $0.calls == 1 })
+        }
+    }
+
     @Test("A cancelled task stops waiting", arguments: TransportKind.allCases)
     func cancellation(_ kind: TransportKind) async throws {
         let gate = Gate()
@@ -101,6 +119,7 @@ struct TransportContractTests {
             task.cancel()
             let error = await #expect(throws: RPCError.self) { try await task.value }
             #expect(error?.status == .cancelled)
+            #expect(error?.reason == "call.cancelled")
             gate.open()
             await transport.settle { $0.inFlight == 0 }
         }

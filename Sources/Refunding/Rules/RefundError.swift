@@ -117,12 +117,13 @@ enum RefundError: BillingError, Hashable {
 
     var field: String {
         switch self {
-        case .payAsYouGo, .expired, .notActive, .unpaidOrders, .zero, .zeroRenewal, .noPendingRenewal, .groupNotFound,
+        case .payAsYouGo, .expired, .notActive, .zero, .zeroRenewal, .noPendingRenewal, .groupNotFound,
             .groupMissing, .groupHasRefund, .orderHasRefund:
             "group"
         case .quoteChanged, .tokenMalformed: "token"
         case .notFound, .identifierTaken, .outOfTurn, .notPosted, .notOnline, .confirmed: "refund_id"
-        case .unusableAnswer: ""
+        // The orders are no field of a request.
+        case .unpaidOrders, .unusableAnswer: ""
         case .stepMissing: "step"
         }
     }

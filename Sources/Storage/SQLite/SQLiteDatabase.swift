@@ -120,13 +120,21 @@ package final class SQLiteDatabase: Database {
             try connection.execute("PRAGMA journal_size_limit = \(options.forcedCheckpointPages * 4096)")
             try connection.execute("PRAGMA cache_size = -\(options.cacheKibibytes)")
             try connection.execute("PRAGMA temp_store = MEMORY")
-            for (setting, value) in [("synchronous", "2"), ("journal_mode", "wal"), ("foreign_keys", "1")] {
-                let found = try connection.first("PRAGMA \(setting)") { $0.text(0) } ?? "nothing"
-                guard found == value else { throw StorageError.unsafeSetting(setting, value: found) }
-            }
+            try requireSafe { try connection.first("PRAGMA \($0)") { $0.text(0) } }
             connection.finalizeStatements()
         }
         return source
+    }
+
+    /// Makes sure that the settings which the promises rest on took effect: an SQLite may be built without some, and says
+    /// nothing when it is asked for them.
+    /// - Parameter found: the value of a setting; `nil` when there is none of that name.
+    /// - Throws: `StorageError.unsafeSetting`.
+    package static func requireSafe(_ found: (_ setting: String) throws -> String?) throws {
+        for (setting, value) in [("synchronous", "2"), ("journal_mode", "wal"), ("foreign_keys", "1")] {
+            let found = try found(setting) ?? "nothing"
+            guard found == value else { throw StorageError.unsafeSetting(setting, value: found) }
+        }
     }
 
     private static func openReader(

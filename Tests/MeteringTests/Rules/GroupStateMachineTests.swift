@@ -286,9 +286,19 @@ private let table: [(event: GroupEvent, outcomes: String)] = [
             try machine.take(.switched(Subscription(early), by: saga))
         }
         machine = GroupStateMachine(group, .active(payAsYouGo, lock: nil))
-        #expect(throws: GroupError.beforeBeginning(group, early.start)) {
+        let error = #expect(throws: GroupError.beforeBeginning(group, early.start)) {
             try machine.take(.released(at: early.start))
         }
+        #expect(error?.reason == "group.before_beginning")
+    }
+
+    @Test("A term that runs does not end")
+    func beforeTheEnd() {
+        var machine = GroupStateMachine(group, .active(.subscription(paid), lock: nil))
+        let error = #expect(throws: GroupError.termRuns(group, until: term.end)) {
+            try machine.take(.termEnded(at: term.end.adding(milliseconds: -1)))
+        }
+        #expect(error?.reason == "group.term_runs")
     }
 
     @Test("An unsubscription ends the subscription there, but not after its term")
