@@ -144,8 +144,9 @@ let targets: [Target] = [
     tests(
         "LoadTests",
         [
-            "billing-load", "BillingAPI", "BillingCore", "RPC",
+            "billing-load", "BillingAPI", "BillingCore", "RPC", "RPCZeroMQ",
             .product(name: "Histogram", package: "hdrhistogram-swift"),
+            .product(name: "Logging", package: "swift-log"),
         ]),
     tests("HouseTests", []),
 ]

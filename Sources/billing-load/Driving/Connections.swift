@@ -1,0 +1,55 @@
+import BillingCore
+import Logging
+import RPC
+import RPCZeroMQ
+
+/// The ways to the service: connections, divided among reactors.
+struct Connections: Sendable {
+    let reactors: [Reactor]
+    /// The connections of each reactor.
+    let channels: [[ZeroMQChannel]]
+
+    /// - Parameter timeout: of the calls, which are sent once and never again, so that we put no more load on the
+    ///   service than we say.
+    /// - Throws: `RPCError`.
+    static func open(
+        _ endpoint: String, connections: Int, reactors: Int, timeout: TimeSpan, logger: Logger
+    ) throws(RPCError) -> Connections {
+        let longest = Int64(timeout.milliseconds) + 86_400_000
+        let once = RetryPolicy(
+            attemptMilliseconds: longest, maximumAttemptMilliseconds: longest, pauseMilliseconds: longest * 1000,
+            maximumPauseMilliseconds: longest * 1000)
+        var started: [Reactor] = []
+        var channels: [[ZeroMQChannel]] = []
+        for index in 0..<reactors {
+            let reactor = try Reactor.start(name: "load-\(index)", logger: logger)
+            started.append(reactor)
+            channels.append([])
+            for _ in 0..<(connections / reactors + (index < connections % reactors ? 1 : 0)) {
+                channels[index].append(
+                    try ZeroMQChannel(
+                        reactor: reactor, endpoint: endpoint, configuration: ZeroMQChannel.Configuration(retry: once)))
+            }
+        }
+        return Connections(reactors: started, channels: channels)
+    }
+
+    var count: Int { channels.reduce(0) { $0 + $1.count } }
+
+    /// All of them together.
+    var statistics: ClientStatistics {
+        channels.joined().map(\.statistics).reduce(into: ClientStatistics()) { sum, one in
+            sum.recordsSent += one.recordsSent
+            sum.messagesSent += one.messagesSent
+            sum.messagesReceived += one.messagesReceived
+            sum.lateReplies += one.lateReplies
+            sum.malformed += one.malformed
+            sum.disconnections += one.disconnections
+        }
+    }
+
+    func close() async {
+        for channel in channels.joined() { channel.close() }
+        for reactor in reactors { await reactor.stop() }
+    }
+}

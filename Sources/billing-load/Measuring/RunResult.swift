@@ -1,0 +1,74 @@
+import RPCZeroMQ
+
+/// What happened in one second of a run.
+struct Second: Hashable, Sendable, Codable {
+    /// When it ended, in seconds from the start of the run.
+    let at: Double
+    let isWarmUp: Bool
+    /// Calls that ended in it, and how many of them failed.
+    let answered: Int
+    let failed: Int
+    /// How long it was, in seconds; the last one may be short.
+    let length: Double
+    /// In milliseconds; `nil` when nothing was answered.
+    let p50: Double?
+    let p99: Double?
+    let maximum: Double?
+
+    /// - Parameters:
+    ///   - start: in nanoseconds from the start of the run, as is `end`.
+    init(_ sample: Sample, from start: Int64, to end: Int64, isWarmUp: Bool) {
+        var all = sample.measured
+        all.add(sample.warmUp)
+        at = Double(end) / 1e9
+        length = Double(end - start) / 1e9
+        self.isWarmUp = isWarmUp
+        answered = all.answered
+        failed = all.failed
+        p50 = all.latency.span(percentile: 50)?.milliseconds
+        p99 = all.latency.span(percentile: 99)?.milliseconds
+        maximum = all.latency.span(percentile: 100)?.milliseconds
+    }
+
+    var rate: Double { length > 0 ? Double(answered) / length : 0 }
+}
+
+/// What a run measured, the warm-up left out.
+struct RunResult: Sendable, MeasuredFacts {
+    let load: Load
+    /// From the end of the warm-up to the end of the last measured call, in seconds.
+    let measuredSeconds: Double
+    /// Whether it was ended before its time.
+    let wasStopped: Bool
+    let sample: Sample
+    let total: Tally
+    let seconds: [Second]
+    let usage: ProcessorUsage
+    let statistics: ClientStatistics
+
+    /// When more than one in a hundred calls is sent later than this, the schedule is not kept.
+    static let tolerableLag = TimeSpan(nanoseconds: 10_000_000)
+
+    func latency(percentile: Double) -> TimeSpan? { total.latency.span(percentile: percentile) }
+    var errorShare: Double { total.errorShare }
+    var rate: Double { measuredSeconds > 0 ? Double(total.answered) / measuredSeconds : 0 }
+
+    /// The rate that the schedule asked for; `nil` in a closed loop.
+    var intendedRate: Double? {
+        guard case .open(let arrivals) = load.loop else { return nil }
+        return Schedule(arrivals).meanRate(over: load.duration)
+    }
+
+    var keptSchedule: Bool {
+        guard case .open = load.loop, let lag = sample.lag.span(percentile: 99) else { return true }
+        return lag <= Self.tolerableLag
+    }
+
+    func saturation(bound: TimeSpan, errors: Double) -> Saturation {
+        Saturation(
+            Saturation.Facts(
+                holdsLatency: latency(percentile: 99).map { $0 <= bound } ?? false, holdsErrors: errorShare <= errors,
+                keptSchedule: keptSchedule, generatorShare: usage.generator.busiestThread,
+                serverThreadShare: usage.server?.busiestThread, machineShare: usage.machine))
+    }
+}
