@@ -1,2 +1,59 @@
+import ArgumentParser
+import Foundation
+import RPCZeroMQ
+
+/// `billing-load`: loads one service and tells how it bears it.
 @main
-enum Program { static func main() async {} }
+struct Program: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "billing-load",
+        abstract: "Loads one service, alone, and tells its latencies, its errors and what saturates.",
+        discussion: """
+            An open loop (--rate, --poisson, --arrivals) sends when calls are due, and measures latency from then: a \
+            service that stalls is charged for every call that waits. A closed loop (--outstanding) tells the most that \
+            a service does. The neighbours of the service do not run; the load tester answers in their place.
+
+            Scenarios, the first of each service being its default:
+            \(Catalogue.text)
+
+            Exit status: 0 done, 1 the service level is broken, 2 the run could not be made, 64 wrong usage.
+            """)
+
+    @Argument(help: "The service: pricing, metering, order, refund or gateway.")
+    var service: Service
+
+    @Option(help: "What is sent; see above.")
+    var scenario: String?
+
+    @OptionGroup(title: "Target") var target: TargetOptions
+    @OptionGroup(title: "Load") var rate: RateOptions
+    @OptionGroup(title: "Data") var data: DataOptions
+    @OptionGroup(title: "Result") var report: ReportOptions
+
+    func validate() throws {
+        if let refusal = TargetCheck.refusal(of: endpoint, isOwned: target.isOwned) { throw ValidationError(refusal) }
+        guard Catalogue.entry(service, scenario) != nil else {
+            let names = Catalogue.entries(of: service).map(\.name).joined(separator: ", ")
+            throw ValidationError("\(service.rawValue) has no scenario '\(scenario ?? "")'; it has \(names).")
+        }
+    }
+
+    /// Where the service is, unless `--start` chooses.
+    var endpoint: String { target.target ?? service.defaultEndpoint }
+
+    func run() async throws {
+        ShutdownSignal.install()
+        let session = Session(command: self, console: .standardOutput)
+        do {
+            let isKept = try await session.run()
+            if !isKept { throw ExitCode(1) }
+        } catch let code as ExitCode {
+            throw code
+        } catch let error as ValidationError {
+            throw error
+        } catch {
+            FileHandle.standardError.write(Data("billing-load: \(error)\n".utf8))
+            throw ExitCode(2)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import RPC
+import RPCZeroMQ
+
+/// How a scenario makes its data, before anything is measured.
+struct Preparation: Sendable {
+    let connections: Connections
+    let maker: CallMaker
+    let console: Console
+    let stop: Stop
+
+    /// So many calls of each connection are under way at once.
+    private static let outstanding = 64
+
+    /// The run was ended while its data were made.
+    struct Stopped: Error {}
+
+    /// The first connection, for single calls.
+    var channel: any Channel { connections.channels[0][0] }
+
+    /// Runs `work` for each number below `count`, many at once.
+    /// - Parameter what: what is made, for the progress bar: "accounts".
+    /// - Throws: the first error, or `Stopped`.
+    func each(
+        _ count: Int, _ what: String, _ work: @escaping @Sendable (Int, any Channel) async throws -> Void
+    ) async throws {
+        let next = CallCounter()
+        let done = CallCounter()
+        let progress = Progress(console, what, of: count)
+        progress.show(0)
+        let slots = Array(connections.channels.joined()).flatMap { Array(repeating: $0, count: Self.outstanding) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for channel in slots {
+                group.addTask {
+                    while !stop.isSet, case let index = next.take(), index < count {
+                        try await work(index, channel)
+                        progress.show(done.take() + 1)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        guard !stop.isSet else { throw Stopped() }
+        progress.finish()
+    }
+}

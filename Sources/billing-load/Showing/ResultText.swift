@@ -1,0 +1,101 @@
+import Histogram
+import RPCZeroMQ
+
+/// The end of a run, as text.
+enum ResultText {
+    /// The table of operations, then what there is to say about the run.
+    static func text(_ result: RunResult, _ scenario: any Scenario) -> String {
+        [table(result, scenario), failures(result), facts(result, scenario), warnings(result)].filter { !$0.isEmpty }
+            .joined(separator: "\n")
+    }
+
+    private static func table(_ result: RunResult, _ scenario: any Scenario) -> String {
+        let percentiles = Percentile.shown
+        var table = TextTable(
+            ["operation", "calls", "per second"] + percentiles.map { Percentile.title($0) } + ["errors"])
+        func add(_ name: String, _ tally: Tally) {
+            let rate = result.measuredSeconds > 0 ? Double(tally.answered) / result.measuredSeconds : 0
+            table.add(
+                [name, Figures.grouped(tally.ended), Figures.grouped(Int(rate.rounded()))]
+                    + percentiles.map { tally.latency.span(percentile: $0)?.description ?? "-" }
+                    + [
+                        tally.failed == 0
+                            ? "0" : "\(Figures.grouped(tally.failed)) (\(Figures.percent(tally.errorShare)))"
+                    ])
+        }
+        for (name, tally) in zip(scenario.operations, result.sample.operations) { add(name, tally) }
+        if scenario.operations.count > 1 { add("all", result.total) }
+        return table.text
+    }
+
+    private static func failures(_ result: RunResult) -> String {
+        guard result.total.failed > 0 else { return "" }
+        var table = TextTable(["failed calls by reason", "calls", "share"])
+        for (reason, count) in result.total.failures.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
+            table.add([reason, Figures.grouped(count), Figures.percent(Double(count) / Double(result.total.ended))])
+        }
+        return table.text
+    }
+
+    private static func facts(_ result: RunResult, _ scenario: any Scenario) -> String {
+        var lines: [String] = []
+        if let intended = result.intendedRate {
+            lines.append(
+                "rate          \(Figures.short(result.rate))/s answered of \(Figures.short(intended))/s intended")
+        } else {
+            lines.append("rate          \(Figures.short(result.rate))/s answered")
+        }
+        if let item = scenario.itemName, result.measuredSeconds > 0 {
+            let rate = Double(result.total.items) / result.measuredSeconds
+            lines.append("\(item)" + gap(item) + "\(Figures.grouped(Int(rate.rounded())))/s")
+        }
+        if case .open = result.load.loop, let half = result.sample.lag.span(percentile: 50),
+            let most = result.sample.lag.span(percentile: 99)
+        {
+            lines.append("sent late     p50 \(half), p99 \(most), which the latencies include")
+        }
+        lines.append("processor     " + processor(result.usage))
+        let statistics = result.statistics
+        if statistics.messagesSent > 0 {
+            let batch = Double(statistics.recordsSent) / Double(statistics.messagesSent)
+            lines.append("on the wire   \(Figures.short(batch)) calls a message")
+        }
+        return lines.map { "  \($0)\n" }.joined()
+    }
+
+    private static func gap(_ title: String) -> String { String(repeating: " ", count: max(1, 14 - title.count)) }
+
+    private static func processor(_ usage: ProcessorUsage) -> String {
+        let server = usage.server.map {
+            "service \(Figures.percent($0.process)) of a core (busiest thread \(Figures.percent($0.busiestThread)))"
+        }
+        return (server ?? "service not on this machine, or not seen")
+            + ", load tester \(Figures.percent(usage.generator.process))"
+            + " (busiest thread \(Figures.percent(usage.generator.busiestThread)))"
+            + ", machine \(Figures.percent(usage.machine))"
+    }
+
+    /// What makes the figures doubtful.
+    static func warnings(_ result: RunResult) -> String {
+        var lines: [String] = []
+        if result.usage.generator.busiestThread >= Saturation.busyShare {
+            lines.append(
+                "the load tester used \(Figures.percent(result.usage.generator.busiestThread)) of a core: it may be what "
+                    + "is slow; try --reactors 2, or a lower rate")
+        }
+        if !result.keptSchedule, let lag = result.sample.lag.span(percentile: 99) {
+            lines.append("the schedule was not kept: one call in a hundred was sent \(lag) late or more")
+        }
+        if result.statistics.disconnections > 0 {
+            lines.append("\(result.statistics.disconnections) connections were lost")
+        }
+        if result.wasStopped { lines.append("the run was stopped before its time") }
+        if result.total.ended == 0 { lines.append("nothing was measured") }
+        return lines.map { "  warning: \($0)\n" }.joined()
+    }
+
+    /// Whether the service level was kept.
+    static func verdicts(_ verdicts: [ServiceLevel.Verdict]) -> String {
+        verdicts.map { "  \($0.isMet ? "kept" : "BROKEN")  \($0.objective): \($0.measured)\n" }.joined()
+    }
+}
