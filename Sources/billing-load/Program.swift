@@ -27,11 +27,15 @@ struct Program: AsyncParsableCommand {
 
     @OptionGroup(title: "Target") var target: TargetOptions
     @OptionGroup(title: "Load") var rate: RateOptions
+    @OptionGroup(title: "Ramp") var ramp: RampOptions
     @OptionGroup(title: "Data") var data: DataOptions
     @OptionGroup(title: "Result") var report: ReportOptions
 
     func validate() throws {
         if let refusal = TargetCheck.refusal(of: endpoint, isOwned: target.isOwned) { throw ValidationError(refusal) }
+        guard !ramp.ramp || rate.outstanding == nil && rate.arrivals == nil else {
+            throw ValidationError("--ramp makes its own rates: no --outstanding, no --arrivals.")
+        }
         guard Catalogue.entry(service, scenario) != nil else {
             let names = Catalogue.entries(of: service).map(\.name).joined(separator: ", ")
             throw ValidationError("\(service.rawValue) has no scenario '\(scenario ?? "")'; it has \(names).")

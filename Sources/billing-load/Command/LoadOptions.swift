@@ -122,6 +122,27 @@ struct DataOptions: ParsableArguments {
     }
 }
 
+/// The search for the knee.
+struct RampOptions: ParsableArguments {
+    @Flag(help: "Find the highest rate that the service holds, by steps from --rate on.")
+    var ramp = false
+
+    @Option(help: "What p99 stays under at a rate that is held.")
+    var rampBound = TimeSpan(nanoseconds: 20_000_000)
+
+    @Option(help: "The most errors at a rate that is held, in percent.")
+    var rampErrors = 0.1
+
+    @Option(help: "How long each step lasts; a fifth of it is warm-up.")
+    var rampStep = TimeSpan(nanoseconds: 5_000_000_000)
+
+    func validate() throws {
+        guard (0...100).contains(rampErrors), rampStep.nanoseconds >= 100_000_000 else {
+            throw ValidationError("--ramp-errors is 0 to 100, --ramp-step at least 100 ms.")
+        }
+    }
+}
+
 /// What is made of the figures.
 struct ReportOptions: ParsableArguments {
     @Option(
@@ -129,4 +150,14 @@ struct ReportOptions: ParsableArguments {
             "What the run must achieve: p99=20ms,errors=0.1%,max=1s,rate=5000.",
             discussion: "Exit status 1 if it does not."))
     var slo: ServiceLevel?
+
+    @Option(help: "Folder for report.json, histogram.csv and report.html.")
+    var report: String?
+
+    @Option(help: "The report.json of an earlier run, to compare with in report.html.")
+    var compare: String?
+
+    func validate() throws {
+        guard compare == nil || report != nil else { throw ValidationError("--compare needs --report.") }
+    }
 }

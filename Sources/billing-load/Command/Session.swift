@@ -26,6 +26,8 @@ struct Session {
     func run() async throws -> Bool {
         guard let entry = Catalogue.entry(service, command.scenario) else { preconditionFailure("checked before") }
         let loop = try command.rate.loop(seed: command.data.seed)
+        // Found out now, not after the run.
+        _ = try command.report.compare.map(ReportFiles.read)
         let stop = stop
         Task {
             _ = await ShutdownSignal.wait()
@@ -104,18 +106,51 @@ struct Session {
         console.line("\(service.rawValue) at \(endpoint), scenario \(entry.name), seed \(command.data.seed)")
         try await scenario.prepare(
             Preparation(connections: connections, maker: maker, console: console, stop: stop))
-        let load = Load(
-            loop: loop, duration: command.rate.duration, warmUp: command.rate.warmUp, seed: command.data.seed)
-        let run = Run(
-            scenario: scenario, connections: connections, load: load, server: target.process, stop: stop,
-            firstNumber: 0)
-        let display = LiveDisplay(console: console, duration: load.duration)
-        let result = await run.perform(display.show)
-        console.line("")
+        let startedAt = Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)).description
+        let run = { @Sendable [stop] (load: Load, firstNumber: Int) in
+            Run(
+                scenario: scenario, connections: connections, load: load, server: target.process, stop: stop,
+                firstNumber: firstNumber)
+        }
+        let (result, ramp) = command.ramp.ramp ? await findKnee(run) : (await runOnce(loop, run), nil)
+        guard let result else { throw StartedService.Fault(description: "stopped before anything was measured") }
         console.write(ResultText.text(result, scenario))
+        if let ramp { console.write(RampText.outcome(ramp)) }
         let verdicts = command.report.slo?.judge(result) ?? []
         console.write(ResultText.verdicts(verdicts))
+        if let folder = command.report.report {
+            let report = Report(
+                command, scenario: entry.name, startedAt: startedAt, result, ramp, verdicts,
+                operations: scenario.operations)
+            try ReportFiles.write(
+                report, result.total.latency, before: try command.report.compare.map(ReportFiles.read), to: folder)
+            console.write("  report        \(folder)/report.html\n")
+        }
         return verdicts.allSatisfy(\.isMet)
+    }
+
+    private func runOnce(_ loop: Load.Loop, _ run: (Load, Int) -> Run) async -> RunResult? {
+        let load = Load(
+            loop: loop, duration: command.rate.duration, warmUp: command.rate.warmUp, seed: command.data.seed)
+        let result = await run(load, 0).perform(LiveDisplay(console: console, duration: load.duration).show)
+        console.line("")
+        return result
+    }
+
+    /// - Returns: the run at the knee, or the gentlest one if none held.
+    private func findKnee(_ run: @escaping @Sendable (Load, Int) -> Run) async -> (RunResult?, Ramp.Outcome?) {
+        let options = command.ramp
+        let ramp = Ramp(
+            plan: RampPlan(start: command.rate.rate ?? RateOptions.defaultRate), bound: options.rampBound,
+            errors: options.rampErrors / 100, isPoisson: command.rate.poisson, run: run, seed: command.data.seed,
+            stepDuration: options.rampStep, warmUp: TimeSpan(nanoseconds: options.rampStep.nanoseconds / 5))
+        console.line(RampText.heading())
+        let display = LiveDisplay(console: console, duration: options.rampStep)
+        let outcome = await ramp.perform(
+            stop: stop, begin: { _ in { if console.isTerminal { display.show($0) } } },
+            end: { console.line(RampText.line($0)) })
+        console.line("")
+        return ((outcome.knee ?? outcome.steps.min { $0.rate < $1.rate })?.result, outcome)
     }
 
     /// How the user gets the service to run.
@@ -132,5 +167,32 @@ extension DataSet {
         self.init(
             accounts: options.accounts, groups: options.groups, seed: options.seed, maker: maker,
             linesPerBatch: options.lines)
+    }
+}
+
+extension Report {
+    fileprivate init(
+        _ command: Program, scenario: String, startedAt: String, _ result: RunResult, _ ramp: Ramp.Outcome?,
+        _ verdicts: [ServiceLevel.Verdict], operations: [String]
+    ) {
+        let name: String
+        var outstanding: Int?
+        switch result.load.loop {
+        case .open(.constant): name = "open"
+        case .open(.poisson): name = "poisson"
+        case .open(.trace): name = "trace"
+        case .closed(let calls): (name, outstanding) = ("closed", calls)
+        }
+        self.init(
+            service: command.service.rawValue, scenario: scenario, startedAt: startedAt,
+            command: CommandLine.arguments.dropFirst().joined(separator: " "),
+            load: LoadFacts(
+                loop: name, intendedRate: result.intendedRate, outstanding: outstanding,
+                connections: command.rate.connections, reactors: command.rate.reactors,
+                durationSeconds: result.load.duration.seconds, warmUpSeconds: result.load.warmUp.seconds,
+                seed: command.data.seed, accounts: command.data.accounts, groups: command.data.groups),
+            result: ResultFacts(result, operations: operations), distribution: result.total.latency.distribution,
+            seconds: result.seconds, ramp: ramp.map(RampFacts.init), verdicts: verdicts,
+            warnings: ResultText.warnings(of: result))
     }
 }

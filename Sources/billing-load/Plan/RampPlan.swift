@@ -1,5 +1,6 @@
 /// Finds the knee: the highest rate that a service holds. Doubles the rate until a step fails, then halves the gap between
-/// what held and what failed until it is small.
+/// what held and what failed until it is small. A step that fails is tried once more before it counts, since a machine has
+/// hiccups that say nothing of the service.
 struct RampPlan: Hashable, Sendable {
     /// The gap, relative to the rate that held, at which the search ends.
     let precision: Double
@@ -9,10 +10,12 @@ struct RampPlan: Hashable, Sendable {
     private(set) var held: Double?
     /// The lowest rate that failed.
     private(set) var failed: Double?
+    /// Whether the step at `next` failed once already.
+    private(set) var isSecondTry = false
     /// The rate of the next step; `nil` when the search is over.
     private(set) var next: Double?
 
-    init(start: Double, precision: Double = 0.05, maximumSteps: Int = 24) {
+    init(start: Double, precision: Double = 0.05, maximumSteps: Int = 40) {
         precondition(start > 0 && precision > 0)
         self.precision = precision
         self.maximumSteps = maximumSteps
@@ -23,6 +26,11 @@ struct RampPlan: Hashable, Sendable {
     mutating func judged(holds: Bool) {
         guard let rate = next else { preconditionFailure("a step after the last one") }
         steps += 1
+        if !holds, !isSecondTry, steps < maximumSteps {
+            isSecondTry = true
+            return
+        }
+        isSecondTry = false
         if holds { held = rate } else { failed = rate }
         guard steps < maximumSteps else { return next = nil }
         switch (held, failed) {

@@ -42,7 +42,7 @@ enum Saturation: String, Hashable, Sendable, Codable {
         case .generator: "the load tester's own processor time: the service may hold more"
         case .errors: "errors: the service refuses calls or loses them, with processor time to spare"
         case .server: "the service's processor time: its busiest thread has no idle time left"
-        case .machine: "the machine: no core is idle, as service and load tester share them"
+        case .machine: "the machine: no core is idle; service, load tester and whatever else runs share them"
         case .schedule: "the load tester could not send on time, though not for want of processor time"
         case .latency: "the latency bound alone: nothing is busy, calls wait for each other or for the disk"
         case .nothing: "nothing"

@@ -43,7 +43,12 @@ extension TimeSpan: CustomStringConvertible {
 enum Figures {
     /// Three digits, and all digits of what is 100 or more.
     static func short(_ value: Double) -> String {
-        let decimals = value.magnitude >= 99.95 ? 0 : value.magnitude >= 9.995 ? 1 : 2
+        var decimals = value.magnitude >= 99.95 ? 0 : value.magnitude >= 9.995 ? 1 : 2
+        var scaled = value.magnitude
+        while scaled > 0, scaled < 0.9995, decimals < 6 {
+            scaled *= 10
+            decimals += 1
+        }
         let text = fixed(value, decimals)
         guard decimals > 0 else { return text }
         let trimmed = text.reversed().drop { $0 == "0" }

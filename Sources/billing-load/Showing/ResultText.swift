@@ -75,23 +75,31 @@ enum ResultText {
             + ", machine \(Figures.percent(usage.machine))"
     }
 
+    private static func warnings(_ result: RunResult) -> String {
+        warnings(of: result).map { "  warning: \($0)\n" }.joined()
+    }
+
     /// What makes the figures doubtful.
-    static func warnings(_ result: RunResult) -> String {
-        var lines: [String] = []
+    static func warnings(of result: RunResult) -> [String] {
+        var warnings: [String] = []
         if result.usage.generator.busiestThread >= Saturation.busyShare {
-            lines.append(
+            warnings.append(
                 "the load tester used \(Figures.percent(result.usage.generator.busiestThread)) of a core: it may be what "
                     + "is slow; try --reactors 2, or a lower rate")
         }
+        if result.usage.machine >= 0.95 {
+            warnings.append(
+                "the machine had no idle core: service and load tester took time from each other, or others did")
+        }
         if !result.keptSchedule, let lag = result.sample.lag.span(percentile: 99) {
-            lines.append("the schedule was not kept: one call in a hundred was sent \(lag) late or more")
+            warnings.append("the schedule was not kept: one call in a hundred was sent \(lag) late or more")
         }
         if result.statistics.disconnections > 0 {
-            lines.append("\(result.statistics.disconnections) connections were lost")
+            warnings.append("\(result.statistics.disconnections) connections were lost")
         }
-        if result.wasStopped { lines.append("the run was stopped before its time") }
-        if result.total.ended == 0 { lines.append("nothing was measured") }
-        return lines.map { "  warning: \($0)\n" }.joined()
+        if result.wasStopped { warnings.append("the run was stopped before its time") }
+        if result.total.ended == 0 { warnings.append("nothing was measured") }
+        return warnings
     }
 
     /// Whether the service level was kept.

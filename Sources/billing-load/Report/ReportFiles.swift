@@ -1,0 +1,37 @@
+import Foundation
+import Histogram
+
+/// The report on disk: report.json, histogram.csv and report.html.
+enum ReportFiles {
+    struct Fault: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// - Throws: `Fault`.
+    static func write(_ report: Report, _ histogram: LatencyHistogram, before: Report?, to folder: String) throws {
+        let folder = URL(filePath: folder)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            try encoder.encode(report).write(to: folder.appending(path: "report.json"), options: .atomic)
+            try Data(histogram.csv.utf8).write(to: folder.appending(path: "histogram.csv"), options: .atomic)
+            let page = ReportPage(report: report, before: before).html
+            try Data(page.utf8).write(to: folder.appending(path: "report.html"), options: .atomic)
+        } catch {
+            throw Fault(description: "the report cannot be written to \(folder.path()): \(error.localizedDescription)")
+        }
+    }
+
+    /// A report that was written by an earlier run.
+    /// - Throws: `Fault`.
+    static func read(_ path: String) throws -> Report {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw Fault(description: "the report '\(path)' cannot be read")
+        }
+        guard let report = try? JSONDecoder().decode(Report.self, from: data), report.format == 1 else {
+            throw Fault(description: "'\(path)' is no report.json of this program")
+        }
+        return report
+    }
+}
