@@ -104,10 +104,10 @@ struct RateOptions: ParsableArguments {
 /// What the calls are about.
 struct DataOptions: ParsableArguments {
     @Option(help: "Accounts that are made before the run.")
-    var accounts = 1000
+    var accounts = 5000
 
     @Option(help: "Groups, orders or subscriptions that are made before the run.")
-    var groups = 10_000
+    var groups = 20_000
 
     @Option(help: "Lines of a batch between services.")
     var lines = 256

@@ -8,6 +8,11 @@ struct DataSet: Sendable {
     let maker: CallMaker
     /// Slices or lines of one batch between services.
     let linesPerBatch: Int
+
+    var groupsPerAccount: Int { max(1, min(groups / accounts, 256)) }
+
+    /// The id of one of the run's accounts, for services that take the gateway's word for it.
+    func account(_ index: Int) -> String { "acct-\(maker.runID)-\(index % accounts)" }
 }
 
 /// Business time of the calls that the load tester stamps, as the gateway would.
@@ -26,6 +31,8 @@ struct Offer: Hashable, Sendable {
         "acp.basic.small", "acp.std.small", "acp.std.medium", "acp.std.large", "acp.perf.large",
     ]
     static let regions = ["cn-hangzhou", "cn-shanghai", "cn-beijing", "cn-shenzhen", "cn-hongkong", "ap-southeast-1"]
+
+    static let usual = Offer(specification: "acp.basic.small", region: "cn-hangzhou", instances: 2)
 
     /// Small specifications and small groups are the most common.
     static func any(_ random: inout SeededGenerator) -> Offer {

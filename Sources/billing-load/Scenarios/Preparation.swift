@@ -18,10 +18,13 @@ struct Preparation: Sendable {
     var channel: any Channel { connections.channels[0][0] }
 
     /// Runs `work` for each number below `count`, many at once.
-    /// - Parameter what: what is made, for the progress bar: "accounts".
+    /// - Parameters:
+    ///   - what: what is made, for the progress bar: "accounts".
+    ///   - more: what comes with them, told at the end: "100 groups".
     /// - Throws: the first error, or `Stopped`.
     func each(
-        _ count: Int, _ what: String, _ work: @escaping @Sendable (Int, any Channel) async throws -> Void
+        _ count: Int, _ what: String, with more: String? = nil,
+        _ work: @escaping @Sendable (Int, any Channel) async throws -> Void
     ) async throws {
         let next = CallCounter()
         let done = CallCounter()
@@ -40,6 +43,6 @@ struct Preparation: Sendable {
             try await group.waitForAll()
         }
         guard !stop.isSet else { throw Stopped() }
-        progress.finish()
+        progress.finish(with: more)
     }
 }

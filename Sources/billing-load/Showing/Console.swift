@@ -42,9 +42,12 @@ final class Progress: Sendable {
         }
     }
 
-    func finish() {
+    /// - Parameter more: what was made besides.
+    func finish(with more: String? = nil) {
         let seconds = Double(start.duration(to: .now).nanosecondsClamped) / 1e9
-        console.line("Prepared \(Figures.grouped(count)) \(what) in \(Figures.short(seconds)) s")
+        console.line(
+            "Prepared \(Figures.grouped(count)) \(what)\(more.map { " with \($0)" } ?? "") in \(Figures.short(seconds)) s"
+        )
     }
 
     static func bar(_ what: String, _ done: Int, of count: Int) -> String {

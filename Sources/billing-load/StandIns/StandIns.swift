@@ -39,11 +39,11 @@ struct StandIns: Sendable {
 
     private static func router(of neighbour: Service) -> Router {
         switch neighbour {
-        case .pricing: Router()
-        case .order: Router()
-        case .metering: Router()
-        case .refund: Router()
-        case .gateway: Router()
+        case .pricing: StandInPricing.router()
+        case .order: StandInOrder.router()
+        case .metering: StandInMetering.router()
+        // No scenario asks it anything but its health, and nobody calls the gateway.
+        case .refund, .gateway: Router()
         }
     }
 
