@@ -47,6 +47,8 @@ struct Program: AsyncParsableCommand {
 
     func run() async throws {
         ShutdownSignal.install()
+        // Whoever reads our output may go; the service that we started is stopped all the same.
+        signal(SIGPIPE, SIG_IGN)
         let session = Session(command: self, console: .standardOutput)
         do {
             let isKept = try await session.run()

@@ -12,7 +12,9 @@ struct Preparation: Sendable {
     private static let outstanding = 64
 
     /// The run was ended while its data were made.
-    struct Stopped: Error {}
+    struct Stopped: Error, CustomStringConvertible {
+        var description: String { "stopped before anything was measured" }
+    }
 
     /// The first connection, for single calls.
     var channel: any Channel { connections.channels[0][0] }
