@@ -48,5 +48,5 @@ struct CallMaker: Sendable {
         return CallOptions(account: account, key: key, effectiveAt: instant, deadline: deadline)
     }
 
-    private var deadline: Deadline { Deadline(ContinuousClock.now.advanced(by: timeout.duration)) }
+    private var deadline: Deadline { Deadline(MonotonicTime.now.advanced(nanoseconds: timeout.nanoseconds)) }
 }
