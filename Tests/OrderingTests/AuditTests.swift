@@ -109,6 +109,7 @@ import Testing
                 """, ["B6": 1]
             ),
             ("UPDATE coupon_use SET sequence = 6 WHERE sequence = 7", ["B4": 2, "B6": 2]),
+            ("UPDATE coupon_use SET amount = amount - 1 WHERE sequence = 8", ["B4": 2, "B6": 1]),
             ("DELETE FROM coupon_use WHERE amount < 0", ["B4": 2, "B6": 1]),
         ] as [(String, [String: Int64])])
     func couponLines(_ sql: String, _ expected: [String: Int64]) async throws {
