@@ -50,7 +50,7 @@ package struct ConcurrencyLimit {
     private mutating func adjust() {
         let floor = min(Self.floor, maximum)
         let mean = total / count
-        unqueued = peak <= limit / 2 || limit == floor ? mean : min(unqueued, mean)
+        unqueued = peak <= floor ? mean : min(unqueued, mean)
         if long * 2 > count {
             limit = max(floor, min(limit, peak) * 3 / 4)
         } else if peak >= limit {
