@@ -76,12 +76,6 @@ struct Arguments {
     }
 }
 
-/// Writes a line at once.
-func say(_ line: String) {
-    print(line)
-    fflush(nil)
-}
-
 func complain(_ text: String) {
     var text = text
     text.withUTF8 { _ = write(2, $0.baseAddress, $0.count) }

@@ -93,3 +93,9 @@ private func read(_ clock: clockid_t) -> UInt64 {
     clock_gettime(clock, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
+
+/// Writes a line at once.
+func say(_ line: String) {
+    print(line)
+    fflush(nil)
+}

@@ -1,6 +1,6 @@
-import Foundation
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
+import Glibc
 import SwiftProtobuf
 
 /// `rpc-bench`'s counterpart over grpc-swift-2: grpc-bench server HOST PORT, or client HOST PORT OUTSTANDING SECONDS.
@@ -35,8 +35,7 @@ import SwiftProtobuf
     }
 
     private static func misused() {
-        FileHandle.standardError.write(
-            Data("usage: grpc-bench server HOST PORT | client HOST PORT OUTSTANDING SECONDS\n".utf8))
+        say("usage: grpc-bench server HOST PORT | client HOST PORT OUTSTANDING SECONDS")
         exit(2)
     }
 
