@@ -72,6 +72,7 @@ final class ClientLink: ReactorSocket {
         socket.set(ZMQ_MAXMSGSIZE, wide: Int64(WireLimits.batch.messageBytes))
         if endpoint.isIPv6 { socket.set(ZMQ_IPV6, 1) }
         monitor = try SocketMonitor(socket, in: context, logger: logger)
+        SocketPreparation.apply(to: socket, isServer: false)
         try socket.connect(endpoint.text)
         reactor.add(self)
     }

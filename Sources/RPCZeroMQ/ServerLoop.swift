@@ -91,6 +91,7 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
         socket.set(ZMQ_MAXMSGSIZE, wide: Int64(configuration.limits.messageBytes))
         if endpoint.isIPv6 { socket.set(ZMQ_IPV6, 1) }
         monitor = try SocketMonitor(socket, in: context, logger: logger)
+        SocketPreparation.apply(to: socket, isServer: true)
         try socket.bind(endpoint)
         self.endpoint = socket.lastEndpoint
         logger[metadataKey: LogKey.endpoint] = "\(socket.lastEndpoint)"

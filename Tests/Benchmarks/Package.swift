@@ -20,6 +20,8 @@ let package = Package(
         // Written by Proto/generate from Proto/benchmark. The other files of QuoteAPI are links to BillingAPI's coding,
         // which the generated code needs and which no module sees but its own.
         .target(name: "CQuoteProto"),
+        // libzmq's own options, for what the product has no setting for.
+        .systemLibrary(name: "CSocketOptions"),
         .target(
             name: "QuoteAPI",
             dependencies: [
@@ -30,7 +32,7 @@ let package = Package(
         .executableTarget(
             name: "RPCBench",
             dependencies: [
-                "QuoteAPI", .product(name: "BillingAPI", package: "billing"),
+                "CSocketOptions", "QuoteAPI", .product(name: "BillingAPI", package: "billing"),
                 .product(name: "BillingCore", package: "billing"), .product(name: "RPC", package: "billing"),
                 .product(name: "RPCZeroMQ", package: "billing"), .product(name: "Logging", package: "swift-log"),
             ],

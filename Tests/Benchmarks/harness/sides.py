@@ -34,6 +34,7 @@ SIDES = {side.name: side for side in [
     Side("ours, pool", SWIFT_SERVER, swift("pool"), "swift"),
     Side("ours, reactor", SWIFT_SERVER, swift("reactor"), "swift"),
     Side("ours, callback", SWIFT_SERVER, swift("callback"), "swift"),
+    Side("ours, encrypted", (*SWIFT_SERVER, "--curve"), swift("callback", "--curve"), "swift"),
     Side("ours, waiting", SWIFT_SERVER, swift("reactor", "--method", "later"), "swift"),
     Side("gRPC C++", (f"{CPP}/server", "HOST:PORT"), (f"{CPP}/client", "HOST:PORT", "K", "SECONDS"), "cpp"),
     Side("grpc-swift-2", (str(GRPC_SWIFT), "server", "HOST", "PORT"),

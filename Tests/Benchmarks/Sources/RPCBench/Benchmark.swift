@@ -7,9 +7,10 @@ import RPCZeroMQ
 @main struct Benchmark {
     private static let usage = """
         usage: rpc-bench server ENDPOINT
-               rpc-bench client ENDPOINT OUTSTANDING SECONDS [--method ask|later] [--client pool|reactor]
+               rpc-bench client ENDPOINT OUTSTANDING SECONDS [--method ask|later] [--client callback|pool|reactor]
                                 [--warm SECONDS] [--marks CALLS]
                rpc-bench rate ENDPOINT OUTSTANDING SECONDS [--slices N] [--warm SECONDS]
+        With --curve, server and client encrypt.
 
         """
 
@@ -20,6 +21,7 @@ import RPCZeroMQ
             let endpoint = try arguments.next("an endpoint")
             var logger = Logger(label: "rpc-bench")
             logger.logLevel = .warning
+            if arguments.take("--curve") { Encryption.use() }
             let reactor = try Reactor.start(name: command, logger: logger)
             switch command {
             case "server":
@@ -65,6 +67,13 @@ struct Arguments {
         let word = try next(what)
         guard let number = Number(word) else { throw Misuse(text: "\(word) is not \(what)") }
         return number
+    }
+
+    /// Whether the word `flag` was there; it is not any more.
+    mutating func take(_ flag: String) -> Bool {
+        guard let index = words.firstIndex(of: flag) else { return false }
+        words.remove(at: index)
+        return true
     }
 
     /// The next option's name, or `nil` at the end.
