@@ -6,8 +6,9 @@ import BillingCore
 package struct Outbox: ~Copyable {
     /// Bytes of a message that holds more than one record: what every peer accepts.
     package static let sharedMessageBytes = WireLimits.standard.messageBytes
-    /// So many records leave at once, in the middle of a turn: whoever answers them can start while we go on.
-    package static let eagerRecords = 16
+    /// So many records leave in the middle of a turn, so that whoever gets them can start while we go on: a quarter of
+    /// what is under way, within these bounds. Larger messages cost less, and smaller ones keep both sides busy.
+    package static let eagerRecords = 16...64
     /// Memory above this is given back when the box is emptied.
     private static let keptBytes = 256 << 10
 
@@ -27,7 +28,11 @@ package struct Outbox: ~Copyable {
     package var isEmpty: Bool { buffer.count == 0 }
 
     /// Whether to send what there is without waiting for the end of the turn.
-    package var isEager: Bool { openRecords >= Self.eagerRecords }
+    /// - Parameter endOfMessage: whether the message that is answered is answered wholly; a client's messages show how
+    ///   much it has under way.
+    package func isEager(endOfMessage: Bool) -> Bool {
+        openRecords >= (endOfMessage ? Self.eagerRecords.lowerBound : Self.eagerRecords.upperBound)
+    }
 
     /// Adds the answer to a request.
     /// - Returns: what is told to the peer in its stead when the answer is larger than the method allows; else `nil`.

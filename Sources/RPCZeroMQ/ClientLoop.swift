@@ -99,7 +99,8 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         pending.insert(call)
         queue.append(call)
         wake(by: call.deadline.instant)
-        if queue.count >= Outbox.eagerRecords { flush() }
+        let eager = Outbox.eagerRecords
+        if queue.count >= min(max(pending.count / 4, eager.lowerBound), eager.upperBound) { flush() }
     }
 
     private var endpointText: String { endpoints.map(\.text).joined(separator: ", ") }

@@ -132,7 +132,10 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
         var reader = RecordReader(frame.bytes)
         while true {
             do throws(RecordFault) {
-                guard let record = try reader.next() else { return }
+                guard let record = try reader.next() else {
+                    if peer.outbox.isEager(endOfMessage: true) { send(to: peer) }
+                    return
+                }
                 guard record.header.kind == .request else { throw RecordFault(.wrongKind, nil) }
                 answer(record, from: peer)
             } catch {
@@ -221,7 +224,7 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
     ) {
         machine.statistics.replies += 1
         peer.outbox.append(answer, to: header, limits: limits, bootID: bootID)
-        if peer.outbox.isEager { return send(to: peer) }
+        if peer.outbox.isEager(endOfMessage: false) { return send(to: peer) }
         guard !peer.isReady else { return }
         peer.isReady = true
         ready.append(peer)
