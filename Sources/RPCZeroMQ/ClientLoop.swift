@@ -110,7 +110,10 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         end(call, .failure(.cancelled(call.method)))
     }
 
+    /// Delivers the outcome. Whoever gets it may begin calls, or close the channel, before this returns: then calls that
+    /// the caller of this goes through may have ended meanwhile, which does no harm.
     private func end(_ call: PendingCall, _ outcome: Result<Record, RPCError>) {
+        guard call.phase != .finished else { return }
         pending.remove(call)
         leaveLink(call)
         call.finish(outcome)
@@ -126,6 +129,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     }
 
     private func pause(_ call: PendingCall, _ pause: Int64) {
+        guard call.phase != .finished else { return }
         leaveLink(call)
         call.phase = .pausing
         call.wake = reactor.now.advanced(nanoseconds: pause)

@@ -150,6 +150,46 @@ struct ZeroMQChannelTests {
         }
     }
 
+    @Test("A function that gets an outcome may call again, and may close the channel that other calls wait on")
+    func callbacks() async throws {
+        let reactor = try Reactor.start(logger: .quiet)
+        let server = try await ZeroMQServer.start(
+            on: reactor, endpoint: "tcp://127.0.0.1:0", router: EchoService.router())
+        let channel = try ZeroMQChannel(reactor: reactor, endpoint: server.endpoint)
+        @Sendable func count(_ left: Int64, _ over: @escaping @Sendable (Int64) -> Void) {
+            do throws(RPCError) {
+                try channel.send(EchoService.inline, EchoMessage(left), .test()) { outcome in
+                    let number = (try? outcome.get().number) ?? -1
+                    if number > 0 { count(number - 1, over) } else { over(number) }
+                }
+            } catch { over(-2) }
+        }
+        for _ in 0..<2 {
+            let last = await withCheckedContinuation { done in count(1000) { done.resume(returning: $0) } }
+            #expect(last == 0)
+        }
+        // The first of these to run out of time closes the channel, which ends the others.
+        let nobody = try ZeroMQChannel(reactor: reactor, endpoint: try await Self.freeEndpoint())
+        let reasons = try await withThrowingTaskGroup(of: String.self) { group in
+            for _ in 0..<20 {
+                group.addTask {
+                    try await withCheckedThrowingContinuation { done in
+                        do throws(RPCError) {
+                            try nobody.send(EchoService.inline, EchoMessage(), .test(milliseconds: 200)) { outcome in
+                                nobody.close()
+                                if case .failure(let error) = outcome { done.resume(returning: error.reason) }
+                            }
+                        } catch { done.resume(throwing: error) }
+                    }
+                }
+            }
+            return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+        }
+        #expect(reasons.isSubset(of: ["call.unreachable", "call.channel_closed"]))
+        #expect(reasons.contains("call.unreachable"))
+        await reactor.stop()
+    }
+
     @Test("200,000 calls leave no memory behind")
     func memory() async throws {
         let reactor = try Reactor.start(logger: .quiet)
