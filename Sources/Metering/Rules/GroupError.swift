@@ -107,7 +107,8 @@ package enum GroupError: BillingError, Hashable {
         case .notHeld(let id, let saga): "The operation '\(saga)' does not hold the group '\(id)'."
         case .notPayAsYouGo(let id):
             "The group '\(id)' is billed by subscription; unsubscribe it, or wait until its term ends."
-        case .notSubscription(let id): "The group '\(id)' is billed pay-as-you-go; release it instead."
+        case .notSubscription(let id):
+            "The group '\(id)' is billed pay-as-you-go and has no term; switch it to a subscription first, or release it."
         case .beforeBeginning(let id, let at): "At \(at) the group '\(id)' was not billed this way yet."
         case .billedBeyond(let id, let at, let through):
             "The group '\(id)' was billed through \(through) already, after \(at)."
