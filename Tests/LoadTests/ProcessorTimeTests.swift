@@ -49,7 +49,7 @@ import Testing
         let before = ProcessorTime.own()
         var random = SeededGenerator(seed: 1)
         var sum: UInt64 = 0
-        while ProcessorTime.own().seconds - before.seconds < 0.05 { sum ^= random.next() }
+        repeat { sum ^= random.next() } while ProcessorTime.own().seconds - before.seconds < 0.05
         #expect(ProcessorTime.own().share(since: before).process > 0)
         #expect(sum != 0)
         #expect(ProcessorTime.of(process: -1) == nil)
