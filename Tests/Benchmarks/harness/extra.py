@@ -53,9 +53,9 @@ def idle_clients(options):
             server = sides.Server(side.server, f"tcp://127.0.0.1:{options.port}")
             before.append(measure.quietly(side, server, 1, seconds)["p50_us"])
             memory = machine.resident_kib(server.pid)
-            idle = subprocess.Popen(
-                [f"{sides.C}/idle", server.endpoint, str(clients), request_for_idle_clients().hex()],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            idle = sides.start(
+                [f"{sides.C}/idle", server.endpoint, str(clients), request_for_idle_clients().hex()], None,
+                stdin=subprocess.PIPE)
             if not idle.stdout.readline().startswith("ready"):
                 sys.exit("run: the idle clients got no answer; `ulimit -n` must be above 2,200")
             per_connection.append((machine.resident_kib(server.pid) - memory) / clients)

@@ -1,7 +1,9 @@
 """The programs that are compared: how they are built, and how their servers and clients are started."""
+import atexit
 import dataclasses
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -109,6 +111,27 @@ def builds(rows, chosen):
     return [name for name in BUILDS if name in needed]
 
 
+STARTED = []
+
+
+def start(words, environment, **options):
+    """A process that does not outlive this one."""
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}, **options)
+    STARTED.append(process)
+    return process
+
+
+@atexit.register
+def stop_all():
+    for process in STARTED:
+        if process.poll() is None:
+            process.kill()
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("run: stopped by a signal"))
+
+
 class Server:
     """A running server, with the clients of a side at its service."""
 
@@ -116,9 +139,7 @@ class Server:
         """Waits for a line with `ready` in it; where that is another word it is sought in the log."""
         self.endpoint = endpoint
         words = filled_in(command, endpoint)
-        self.process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=None if ready == "ready" else subprocess.STDOUT, text=True,
-            env={**os.environ, **(environment or {})})
+        self.process = start(words, environment, stderr=None if ready == "ready" else subprocess.STDOUT)
         for line in self.process.stdout:
             if ready in line:
                 return
@@ -141,5 +162,4 @@ class Server:
 
 
 def start_client(command, endpoint, outstanding, seconds, environment=None):
-    words = filled_in(command, endpoint, outstanding, seconds)
-    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})})
+    return start(filled_in(command, endpoint, outstanding, seconds), environment)
