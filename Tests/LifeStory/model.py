@@ -174,7 +174,9 @@ class Prices:
 
 
 def split(refund, balance, online):
-    """A refund over the ways an order was paid (rule 7.5): (to the balance, online)."""
+    """A refund over the ways an order was paid (rule 7.5): (to the balance, online); all of it as it was paid."""
+    if refund == balance + online:
+        return balance, online
     if refund == 0 or online == 0:
         return refund, 0
     if balance == 0:

@@ -184,6 +184,8 @@ import Testing
             ("10", "20", "10.01", "3.33", "6.68"), ("20", "10", "10.01", "6.68", "3.33"),
             ("20.01", "21.59", "41.60", "20.01", "21.59"), ("0.01", "41.59", "0.01", "0", "0.01"),
             ("13.065", "10", "12.395", "7.025", "5.37"), ("0", "23.065", "12.395", "0", "12.395"),
+            // All of it, as it was paid.
+            ("0.385846", "99.614154", "100", "0.385846", "99.614154"),
         ])
     func split(balance: String, online: String, refund: String, toBalance: String, toOnline: String) throws {
         let paid = PaidParts(balance: try Money(balance), online: try Money(online), coupon: try Money("3"))

@@ -32,8 +32,10 @@ struct PaidParts: Hashable, Sendable {
     var cash: Money { balance + online }
 
     /// Splits what comes back over the ways it was paid (domain 7.5): pro rata, each part floored to the cent, what is
-    /// left of the cents to the larger way, online if they are equal. What was paid in one way goes back that way.
+    /// left of the cents to the larger way, online if they are equal. What was paid in one way goes back that way, and all
+    /// of it as it was paid: a payment gives back no more than it took, though the balance's part may be no whole cents.
     func split(_ refund: Money) -> RefundParts {
+        guard refund != cash else { return RefundParts(toBalance: balance, online: online) }
         guard online > .zero else { return RefundParts(toBalance: refund, online: .zero) }
         guard balance > .zero else { return RefundParts(toBalance: .zero, online: refund) }
         let (toBalance, toOnline) = (share(balance, of: refund), share(online, of: refund))
