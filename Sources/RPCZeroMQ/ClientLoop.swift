@@ -74,7 +74,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     var linkStatistics: [LinkStatistics] {
         links.map {
             LinkStatistics(
-                endpoint: $0.endpoint.text, isConnected: $0.lookWhetherWritable(), isEjected: $0.isEjected,
+                endpoint: $0.endpoint.text, isConnected: $0.isConnected(), isEjected: $0.isEjected,
                 outstanding: $0.outstanding, recordsSent: $0.recordsSent, ejections: $0.ejections)
         }
     }

@@ -60,6 +60,7 @@ struct Endpoint: Hashable, Sendable, CustomStringConvertible {
             else { continue }
             let number = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
             let literal = number.contains(":") ? "[\(number)]" : number
+            // A literal address with a checked port always is one.
             if let endpoint = try? Endpoint("tcp://\(literal):\(port)"), !found.contains(endpoint) {
                 found.append(endpoint)
             }

@@ -17,6 +17,7 @@ final class NameWatch: Sendable {
                 known.merge(found) { _, new in new }
                 let addresses = endpoints.flatMap { known[$0] ?? [$0] }
                 guard let reactor, reactor.submit({ loop.connect(to: addresses) }) else { return }
+                // Throws when it is stopped, which the loop looks at next.
                 try? await Task.sleep(for: Self.interval)
             }
         }

@@ -61,6 +61,7 @@ private final class HealthScenario: Scenario {
 
     @Test("A stall is charged to every call that was due in it, and the schedule goes on: no coordinated omission")
     func stall() async throws {
+        // The service sleeps, here and below: the stall that is measured.
         let result = try await run(open(1000, 1)) { if $0 == 300 { usleep(400_000) } }
         #expect(result.total.answered == 1000 && result.total.failed == 0)
         // Of the 400 calls that were due in the stall 300 had to wait longer than this; a busy machine adds to them.

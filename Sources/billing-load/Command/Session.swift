@@ -106,6 +106,7 @@ struct Session {
         console.line("\(service.rawValue) at \(endpoint), scenario \(entry.name), seed \(command.data.seed)")
         try await scenario.prepare(
             Preparation(connections: connections, maker: maker, console: console, stop: stop))
+        // For people who read the report; nothing is computed from the wall clock.
         let startedAt = Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)).description
         let run = { @Sendable [stop] (load: Load, firstNumber: Int) in
             Run(

@@ -34,6 +34,7 @@ struct RunClock: Sendable {
     /// Sleeps until an offset, or a little longer than until `end` is set.
     func sleep(until offset: Int64, orUntil end: Stop) async {
         while !end.isSet, case let left = offset - self.offset, left > 0 {
+            // Throws only in a cancelled task, and then the loop looks at the clock again.
             try? await Task.sleep(for: .nanoseconds(min(left, 50_000_000)), tolerance: .zero)
         }
     }

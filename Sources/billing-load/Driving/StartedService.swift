@@ -37,6 +37,7 @@ final class StartedService: Sendable {
         process.standardError = handle
         process.standardInput = FileHandle.nullDevice
         do { try process.run() } catch {
+            // What matters is why it does not start; an empty folder may stay behind.
             try? FileManager.default.removeItem(at: folder)
             throw Fault(
                 description: "\(program) cannot be started; build it with swift build -c release, or name it "
@@ -75,6 +76,7 @@ final class StartedService: Sendable {
                 process.waitUntilExit()
             }
         }
+        // A folder for temporary files, which the system clears if this cannot.
         try? FileManager.default.removeItem(at: folder)
     }
 

@@ -21,6 +21,7 @@ enum ProcessFiles {
     static func threadSeconds(of process: Int32) -> [Int32: Double] {
         var seconds: [Int32: Double] = [:]
         let folder = "/proc/\(process)/task"
+        // A process may end while it is looked at, here and below; then it has no threads and no files.
         for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
             guard let thread = Int32(name) else { continue }
             seconds[thread] = self.seconds(in: "\(folder)/\(name)/stat")

@@ -1,5 +1,8 @@
 import RPCZeroMQ
 
+// `Double` in this program: times, rates and shares that were measured, for tables and charts. Money stays in integers, and
+// the program makes none.
+
 /// What happened in one second of a run.
 struct Second: Hashable, Sendable, Codable {
     /// When it ended, in seconds from the start of the run.

@@ -57,7 +57,10 @@ extension CallMaker {
     ) -> (step: CommonV1.SagaStep, options: CallOptions) {
         let saga = "saga-\(runID)-\(number)"
         var options = reading(account, at: instant)
-        options.key = try? IdempotencyKey("\(saga):\(step)")
+        guard let key = try? IdempotencyKey("\(saga):\(step)") else {
+            preconditionFailure("'\(saga):\(step)' is no key")
+        }
+        options.key = key
         options.epoch = 1
         return (CommonV1.SagaStep(sagaID: saga, definition: definition, step: step), options)
     }
