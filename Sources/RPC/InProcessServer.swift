@@ -42,7 +42,7 @@ public final class InProcessServer: Sendable {
                 guard let origin = error.origin, origin.kind == .request else { continue }
                 var header = RecordHeader(.request)
                 (header.methodID, header.callID) = (origin.methodID, origin.callID)
-                finish(.failure(error.rpcError), header, .standard, reply)
+                refuse(error.rpcError, header, reply)
             }
         }
     }
@@ -56,44 +56,57 @@ public final class InProcessServer: Sendable {
         }
         switch verdict {
         case .refuse(let error):
-            finish(.failure(error), header, .standard, reply)
+            refuse(error, header, reply)
         case .answer(let handler, let context):
-            let answer = Result { try handler(record.body, context) }.mapError { failure($0, header, context.method) }
-            finish(answer, header, context.method.limits, reply)
+            self.reply(to: header, context.method, reply) { buffer in try handler(record.body, context, &buffer) }
         case .start(let handler, let context):
             do {
                 let work = try handler(record.body, context)
                 peer.inFlight.add(1, ordering: .relaxed)
                 Task {
-                    let answer: Result<Router.ErasedResponse, RPCError>
-                    do { answer = .success(try await work()) } catch {
-                        answer = .failure(self.failure(error, header, context.method))
-                    }
+                    let answer: Result<Router.Packing, any Error>
+                    do { answer = .success(try await work()) } catch { answer = .failure(error) }
                     peer.inFlight.subtract(1, ordering: .relaxed)
                     self.machine.withLock { $0.finished(start, at: .now) }
-                    self.finish(answer, header, context.method.limits, reply)
+                    self.reply(to: header, context.method, reply) { buffer in try answer.get()(&buffer) }
                 }
             } catch {
                 machine.withLock { $0.finished(start, at: .now) }
-                finish(.failure(failure(error, header, context.method)), header, .standard, reply)
+                fail(error, header, context.method, reply)
             }
         }
     }
 
-    private func failure(_ error: any Error, _ header: RecordHeader, _ method: MethodDescriptor) -> RPCError {
+    private func reply(
+        to header: RecordHeader, _ method: MethodDescriptor, _ reply: @Sendable ([UInt8]) -> Void,
+        packing pack: (inout WireBuffer) throws -> Router.ReplyMarks
+    ) {
+        var outbox = Outbox()
+        do {
+            try outbox.append(to: header, limits: method.limits, bootID: bootID, packing: pack)
+            send(&outbox, reply)
+        } catch {
+            fail(error, header, method, reply)
+        }
+    }
+
+    private func fail(
+        _ error: any Error, _ header: RecordHeader, _ method: MethodDescriptor, _ reply: @Sendable ([UInt8]) -> Void
+    ) {
         if !RPCError.isTellable(error) {
             machine.withLock { $0.statistics.internalErrors += 1 }
             logger.logFailure(error, header, method)
         }
-        return RPCError(error, callID: header.callID)
+        refuse(RPCError(error, callID: header.callID), header, reply)
     }
 
-    private func finish(
-        _ answer: Result<Router.ErasedResponse, RPCError>, _ header: RecordHeader, _ limits: WireLimits,
-        _ reply: @Sendable ([UInt8]) -> Void
-    ) {
+    private func refuse(_ error: RPCError, _ header: RecordHeader, _ reply: @Sendable ([UInt8]) -> Void) {
         var outbox = Outbox()
-        outbox.append(answer, to: header, limits: limits, bootID: bootID)
+        outbox.append(error, to: header, bootID: bootID)
+        send(&outbox, reply)
+    }
+
+    private func send(_ outbox: inout Outbox, _ reply: @Sendable ([UInt8]) -> Void) {
         machine.withLock {
             $0.statistics.replies += 1
             $0.statistics.messagesSent += 1

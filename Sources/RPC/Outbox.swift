@@ -34,41 +34,52 @@ package struct Outbox: ~Copyable {
         openRecords >= (endOfMessage ? Self.eagerRecords.lowerBound : Self.eagerRecords.upperBound)
     }
 
-    /// Adds the answer to a request.
-    /// - Returns: what is told to the peer in its stead when the answer is larger than the method allows; else `nil`.
-    @discardableResult
+    /// Adds the answer to a request, or a refusal in its stead if it is larger than the method allows.
+    /// - Throws: what `pack` throws; nothing is added then.
     package mutating func append(
-        _ answer: Result<Router.ErasedResponse, RPCError>, to request: RecordHeader, limits: WireLimits, bootID: UInt64
-    ) -> RPCError? {
-        var header = RecordHeader(.reply)
-        header.methodID = request.methodID
-        header.callID = request.callID
-        header.traceID = request.traceID
-        header.epoch = request.epoch
-        header.bootID = bootID
+        to request: RecordHeader, limits: WireLimits, bootID: UInt64,
+        packing pack: (inout WireBuffer) throws -> Router.ReplyMarks
+    ) throws {
         let start = buffer.count
-        switch answer {
-        case .success(let response):
-            header.isReplay = response.isReplay
-            header.effectiveAtMilliseconds = response.effectiveAt?.milliseconds ?? 0
-            buffer.appendRecord(header) { response.message.encode(into: &$0) }
-            let size = buffer.count - start
-            guard size > limits.messageBytes else { break }
+        buffer.append(byteCount: RecordHeader.byteCount) { _ in }
+        var header = RecordHeader(replyTo: request, bootID: bootID)
+        do {
+            let marks = try pack(&buffer)
+            header.isReplay = marks.isReplay
+            header.effectiveAtMilliseconds = marks.effectiveAt?.milliseconds ?? 0
+        } catch {
             buffer.truncate(to: start)
-            let error = RPCError(
-                .outOfRange, "call.reply_too_large",
-                "The answer takes \(size) bytes and this method allows \(limits.messageBytes); ask for less at a time.")
-            append(.failure(error), to: request, limits: limits, bootID: bootID)
-            return error
-        case .failure(let error):
-            header.status = error.status.rawValue
-            header.isReplay = error.isReplay
-            header.retryAfterMilliseconds = error.retryAfterMilliseconds
-            buffer.appendRecord(header) { ErrorBody(error).encode(into: &$0) }
+            throw error
         }
+        let size = buffer.count - start
+        guard size <= limits.messageBytes else {
+            buffer.truncate(to: start)
+            return append(
+                RPCError(
+                    .outOfRange, "call.reply_too_large",
+                    "The answer takes \(size) bytes and this method allows \(limits.messageBytes); ask for less at a time."
+                ),
+                to: request, bootID: bootID)
+        }
+        header.bodyLength = UInt32(size - RecordHeader.byteCount)
+        buffer.overwrite(at: start, byteCount: RecordHeader.byteCount) { header.write(to: $0) }
+        appended(from: start)
+    }
+
+    /// Adds the refusal of a request.
+    package mutating func append(_ error: RPCError, to request: RecordHeader, bootID: UInt64) {
+        let start = buffer.count
+        var header = RecordHeader(replyTo: request, bootID: bootID)
+        header.status = error.status.rawValue
+        header.isReplay = error.isReplay
+        header.retryAfterMilliseconds = error.retryAfterMilliseconds
+        buffer.appendRecord(header) { ErrorBody(error).encode(into: &$0) }
+        appended(from: start)
+    }
+
+    private mutating func appended(from start: Int) {
         if openRecords > 0, buffer.count - openStart > Self.sharedMessageBytes { cut(at: start) }
         openRecords += 1
-        return nil
     }
 
     private mutating func cut(at end: Int) {
@@ -91,5 +102,16 @@ package struct Outbox: ~Copyable {
         cuts.removeAll(keepingCapacity: true)
         openStart = 0
         if buffer.count > Self.keptBytes { buffer = WireBuffer(capacity: 4096) } else { buffer.truncate(to: 0) }
+    }
+}
+
+extension RecordHeader {
+    fileprivate init(replyTo request: RecordHeader, bootID: UInt64) {
+        self.init(.reply)
+        methodID = request.methodID
+        callID = request.callID
+        traceID = request.traceID
+        epoch = request.epoch
+        self.bootID = bootID
     }
 }

@@ -77,6 +77,10 @@ package struct RecordFault: Error, Hashable, Sendable {
     }
 }
 
+extension RecordHeader {
+    fileprivate var origin: RecordFault.Origin { RecordFault.Origin(kind: kind, methodID: methodID, callID: callID) }
+}
+
 /// Cuts a message into its records.
 package struct RecordReader {
     private var rest: UnsafeRawBufferPointer
@@ -92,12 +96,10 @@ package struct RecordReader {
         let bytes = rest
         rest = UnsafeRawBufferPointer(rebasing: rest[rest.endIndex...])
         let header = try RecordHeader(bytes)
-        let origin = RecordFault.Origin(kind: header.kind, methodID: header.methodID, callID: header.callID)
-
         let (keyLength, accountLength) = (Int(header.keyLength), Int(header.accountLength))
         let length = RecordHeader.byteCount + keyLength + accountLength + Int(header.bodyLength)
         guard length <= bytes.count else {
-            throw RecordFault(.pastTheEnd(claimed: length, available: bytes.count), origin)
+            throw RecordFault(.pastTheEnd(claimed: length, available: bytes.count), header.origin)
         }
         rest = UnsafeRawBufferPointer(rebasing: bytes[length...])
 
@@ -108,7 +110,7 @@ package struct RecordReader {
             key: UnsafeRawBufferPointer(rebasing: bytes[RecordHeader.byteCount..<keyEnd]),
             account: UnsafeRawBufferPointer(rebasing: bytes[keyEnd..<accountEnd]),
             body: UnsafeRawBufferPointer(rebasing: bytes[accountEnd..<length]))
-        if let problem = Self.problem(in: record) { throw RecordFault(problem, origin) }
+        if let problem = Self.problem(in: record) { throw RecordFault(problem, header.origin) }
         return record
     }
 

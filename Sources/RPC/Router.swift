@@ -2,26 +2,25 @@ public import BillingCore
 
 /// The methods that a server answers.
 public struct Router: Sendable {
-    /// A handler with its types erased: it decodes the body, answers, and gives a message to be packed.
+    /// A handler with its types erased: it decodes the body, answers, and packs the answer into what is sent.
     public enum Handler: Sendable {
         /// Never waits: runs on the reactor where the call was read.
-        case inline(@Sendable (UnsafeRawBufferPointer, CallContext) throws -> ErasedResponse)
-        /// May wait. The body is decoded at once, as its bytes are lent; the work that comes back is run as a task.
-        case waiting(
-            @Sendable (UnsafeRawBufferPointer, CallContext) throws -> @Sendable () async throws -> ErasedResponse)
+        case inline(@Sendable (UnsafeRawBufferPointer, CallContext, inout WireBuffer) throws -> ReplyMarks)
+        /// May wait. The body is decoded at once, as its bytes are lent; the work that comes back is run as a task, and
+        /// the packing that comes of it when the answer is sent.
+        case waiting(@Sendable (UnsafeRawBufferPointer, CallContext) throws -> @Sendable () async throws -> Packing)
     }
 
-    /// A `Response` of any message.
-    public struct ErasedResponse: Sendable {
-        public let message: any WireMessage
+    public typealias Packing = @Sendable (inout WireBuffer) -> ReplyMarks
+
+    /// What a reply's header says of its body.
+    public struct ReplyMarks: Sendable {
         public let isReplay: Bool
         public let effectiveAt: Timestamp?
 
-        @inlinable
-        public init(_ response: Response<some WireMessage>) {
-            message = response.message
-            isReplay = response.isReplay
-            effectiveAt = response.effectiveAt
+        public init(isReplay: Bool, effectiveAt: Timestamp?) {
+            self.isReplay = isReplay
+            self.effectiveAt = effectiveAt
         }
     }
 
@@ -37,7 +36,7 @@ public struct Router: Sendable {
         _ method: Method<Request, Reply>, _ answer: @escaping @Sendable (Request, CallContext) throws -> Response<Reply>
     ) {
         let limits = method.descriptor.limits
-        add(method.descriptor, .inline { ErasedResponse(try answer(try Request(wire: $0, limits: limits), $1)) })
+        add(method.descriptor, .inline { try answer(try Request(wire: $0, limits: limits), $1).pack(into: &$2) })
     }
 
     /// Answers `method` with a function that may wait, for the store or for another service.
@@ -51,7 +50,10 @@ public struct Router: Sendable {
             method.descriptor,
             .waiting { bytes, context in
                 let request = try Request(wire: bytes, limits: limits)
-                return { ErasedResponse(try await answer(request, context)) }
+                return {
+                    let response = try await answer(request, context)
+                    return { response.pack(into: &$0) }
+                }
             })
     }
 
@@ -66,5 +68,13 @@ public struct Router: Sendable {
     mutating func add(_ descriptor: MethodDescriptor, _ handler: Handler) {
         precondition(handlers[descriptor.id] == nil, "two handlers for \(descriptor.name)")
         handlers[descriptor.id] = (descriptor, handler)
+    }
+}
+
+extension Response {
+    @inlinable
+    func pack(into buffer: inout WireBuffer) -> Router.ReplyMarks where Message: WireMessage {
+        message.encode(into: &buffer)
+        return Router.ReplyMarks(isReplay: isReplay, effectiveAt: effectiveAt)
     }
 }

@@ -22,12 +22,12 @@ package struct ServerMachine {
     package enum Verdict {
         case refuse(RPCError)
         /// Run it here and now.
-        case answer(@Sendable (UnsafeRawBufferPointer, CallContext) throws -> Router.ErasedResponse, CallContext)
+        case answer(
+            @Sendable (UnsafeRawBufferPointer, CallContext, inout WireBuffer) throws -> Router.ReplyMarks, CallContext)
         /// Run it as a task, and tell `finished` when it is done. It counts as in flight from now on.
         case start(
-            @Sendable (UnsafeRawBufferPointer, CallContext) throws ->
-                @Sendable () async throws
-                -> Router.ErasedResponse, CallContext)
+            @Sendable (UnsafeRawBufferPointer, CallContext) throws -> @Sendable () async throws -> Router.Packing,
+            CallContext)
     }
 
     private let router: Router

@@ -43,7 +43,8 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
     /// The statistics as of the last turn.
     let published = Published<ServerStatistics>(ServerStatistics())
 
-    private unowned let reactor: Reactor
+    // Each holds the other until the server is closed or the reactor ends.
+    private let reactor: Reactor
     private let configuration: ZeroMQServer.Configuration
     private let bootID: UInt64
     private let logger: Logger
@@ -156,39 +157,24 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
         let header = record.header
         switch machine.received(record, from: .local, inFlightOfPeer: peer.inFlight, at: reactor.now) {
         case .refuse(let error):
-            reply(.failure(error), to: header, .standard, peer)
+            refuse(error, header, peer)
         case .answer(let handler, let context):
-            do {
-                reply(.success(try handler(record.body, context)), to: header, context.method.limits, peer)
-            } catch {
-                fail(error, header, context.method, peer)
-            }
+            reply(to: header, context.method, peer) { buffer in try handler(record.body, context, &buffer) }
         case .start(let handler, let context):
             peer.inFlight += 1
-            let work: @Sendable () async throws -> Router.ErasedResponse
+            let work: @Sendable () async throws -> Router.Packing
             do { work = try handler(record.body, context) } catch {
                 finished(peer, reactor.now)
                 return fail(error, header, context.method, peer)
             }
             let (method, start) = (context.method, reactor.now)
             _ = Task.immediate(executorPreference: reactor) {
-                do { self.answered(.success(try await work()), header, method, peer, start) } catch {
-                    self.answered(.failure(error), header, method, peer, start)
-                }
-            }
-        }
-    }
-
-    private func answered(
-        _ answer: Result<Router.ErasedResponse, any Error>, _ header: RecordHeader, _ method: MethodDescriptor,
-        _ peer: Peer, _ start: MonotonicTime
-    ) {
-        // A task that prefers the reactor is on its thread here, unless the reactor has ended meanwhile.
-        reactor.submit { [self] in
-            finished(peer, start)
-            switch answer {
-            case .success(let response): reply(.success(response), to: header, method.limits, peer)
-            case .failure(let error): fail(error, header, method, peer)
+                let answer: Result<Router.Packing, any Error>
+                do { answer = .success(try await work()) } catch { answer = .failure(error) }
+                // A task that prefers the reactor is on its thread here, unless the reactor, and this with it, has ended.
+                guard self.reactor.isOnThread else { return }
+                self.finished(peer, start)
+                self.reply(to: header, method, peer) { buffer in try answer.get()(&buffer) }
             }
         }
     }
@@ -203,7 +189,7 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
             machine.statistics.internalErrors += 1
             logger.logFailure(error, header, method)
         }
-        reply(.failure(RPCError(error, callID: header.callID)), to: header, method.limits, peer)
+        refuse(RPCError(error, callID: header.callID), header, peer)
     }
 
     private func malformed(_ fault: RecordFault, from peer: Peer?) {
@@ -216,14 +202,28 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
         guard let peer, let origin = fault.origin, origin.kind == .request else { return }
         var header = RecordHeader(.request)
         (header.methodID, header.callID) = (origin.methodID, origin.callID)
-        reply(.failure(fault.rpcError), to: header, .standard, peer)
+        refuse(fault.rpcError, header, peer)
     }
 
     private func reply(
-        _ answer: Result<Router.ErasedResponse, RPCError>, to header: RecordHeader, _ limits: WireLimits, _ peer: Peer
+        to header: RecordHeader, _ method: MethodDescriptor, _ peer: Peer,
+        packing pack: (inout WireBuffer) throws -> Router.ReplyMarks
     ) {
+        do {
+            try peer.outbox.append(to: header, limits: method.limits, bootID: bootID, packing: pack)
+            replied(to: peer)
+        } catch {
+            fail(error, header, method, peer)
+        }
+    }
+
+    private func refuse(_ error: RPCError, _ header: RecordHeader, _ peer: Peer) {
+        peer.outbox.append(error, to: header, bootID: bootID)
+        replied(to: peer)
+    }
+
+    private func replied(to peer: Peer) {
         machine.statistics.replies += 1
-        peer.outbox.append(answer, to: header, limits: limits, bootID: bootID)
         if peer.outbox.isEager(endOfMessage: false) { return send(to: peer) }
         guard !peer.isReady else { return }
         peer.isReady = true

@@ -1,5 +1,6 @@
 import BillingAPI
 import BillingCore
+import BillingTestKit
 import RPC
 import Synchronization
 import Testing

@@ -416,35 +416,6 @@ final class World: Sendable {
     }
 }
 
-/// Calls the handlers of a router directly, through the encoding of every message.
-struct RouterChannel: Channel {
-    let router: Router
-
-    func call<Request, Reply>(
-        _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions
-    ) async throws(RPCError) -> Response<Reply> {
-        guard let entry = router.handlers[method.descriptor.id] else {
-            throw RPCError(.unimplemented, "call.unknown_method", method.descriptor.name)
-        }
-        let context = CallContext(
-            method: method.descriptor, caller: .local, account: options.account, key: options.key,
-            effectiveAt: options.effectiveAt, epoch: options.epoch, traceID: options.traceID,
-            deadline: options.deadline)
-        do {
-            let bytes = request.encoded()
-            let answer: Router.ErasedResponse
-            switch entry.handler {
-            case .inline(let handler): answer = try bytes.withUnsafeBytes { try handler($0, context) }
-            case .waiting(let handler): answer = try await bytes.withUnsafeBytes { try handler($0, context) }()
-            }
-            return Response(
-                try Reply(wire: answer.message.encoded()), isReplay: answer.isReplay, effectiveAt: answer.effectiveAt)
-        } catch {
-            throw RPCError(error, callID: 0)
-        }
-    }
-}
-
 /// Time that passes only while somebody waits. A wait as long as that of a parked saga lasts until it is ended.
 final class VirtualTime: TimeSource {
     private let elapsed = Mutex<Int64>(0)

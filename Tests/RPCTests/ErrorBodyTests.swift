@@ -83,8 +83,10 @@ import Testing
         for size in [100, 200, 65_000, 100, 200_000, 100, 100] {
             var request = RecordHeader(.request)
             request.callID = UInt64(size)
-            let response = Router.ErasedResponse(Response(Bytes(count: size)))
-            outbox.append(.success(response), to: request, limits: .batch, bootID: 1)
+            try outbox.append(to: request, limits: .batch, bootID: 1) { buffer in
+                buffer.append(byteCount: size) { $0.initializeMemory(as: UInt8.self, repeating: 1) }
+                return Router.ReplyMarks(isReplay: false, effectiveAt: nil)
+            }
         }
         var messages: [(bytes: Int, records: Int)] = []
         outbox.takeMessages { messages.append(($0.count, $1)) }
@@ -92,17 +94,6 @@ import Testing
         #expect(messages.map(\.bytes) == [65_516, 172, 200_072, 344])
         let isEmpty = outbox.isEmpty
         #expect(isEmpty)
-    }
-
-    private struct Bytes: WireMessage {
-        static let messageName = "billing.test.Bytes"
-        var count = 0
-        init() {}
-        init(count: Int) { self.count = count }
-        init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) { count = bytes.count }
-        func encode(into buffer: inout WireBuffer) {
-            buffer.append(byteCount: count) { $0.initializeMemory(as: UInt8.self, repeating: 1) }
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 import BillingAPI
 import BillingCore
+import BillingTestKit
 import RPC
 import Synchronization
 
@@ -47,10 +48,10 @@ final class FakeOrder: Sendable {
     /// Runs once in the middle of the next posting, when metering has planned and not moved its cursors.
     func meanwhile(_ work: @escaping @Sendable () async throws -> Void) { state.withLock { $0.meanwhile = work } }
 
-    var channel: LoopbackChannel {
+    var channel: RouterChannel {
         var router = Router()
         router.handle(OrderV1.Bills.postUsage) { [self] request, _ async throws in try await post(request) }
-        return LoopbackChannel(router: router)
+        return RouterChannel(router: router)
     }
 
     private func post(_ request: OrderV1.PostUsageRequest) async throws -> Response<OrderV1.PostUsageReply> {

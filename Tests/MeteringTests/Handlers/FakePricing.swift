@@ -1,5 +1,6 @@
 import BillingAPI
 import BillingCore
+import BillingTestKit
 import RPC
 import Synchronization
 
@@ -34,11 +35,11 @@ final class FakePricing: Sendable {
     /// Leaves the last slice out of its answers.
     func answerWrongly(_ isWrong: Bool) { state.withLock { $0.isWrong = isWrong } }
 
-    var channel: LoopbackChannel {
+    var channel: RouterChannel {
         var router = Router()
         router.handle(PricingV1.Prices.quote) { [self] request, _ in try quote(request) }
         router.handle(PricingV1.Prices.rate) { [self] request, _ in try rate(request) }
-        return LoopbackChannel(router: router)
+        return RouterChannel(router: router)
     }
 
     static func price(_ specification: String, _ region: String) throws -> Int64 {

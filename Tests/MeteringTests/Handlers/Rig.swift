@@ -14,7 +14,7 @@ final class Rig: Sendable {
     let pricing = FakePricing()
     let order = FakeOrder()
     let database: TestDatabase
-    private let channel: LoopbackChannel
+    private let channel: RouterChannel
     private let keys = SequentialIdentifierGenerator(seed: 7)
 
     init() throws {
@@ -24,7 +24,7 @@ final class Rig: Sendable {
             order: order.channel)
         var router = Router()
         service.register(in: &router)
-        channel = LoopbackChannel(router: router)
+        channel = RouterChannel(router: router)
     }
 
     var groups: MeteringV1.GroupsClient { MeteringV1.GroupsClient(channel) }
