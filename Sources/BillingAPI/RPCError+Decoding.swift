@@ -45,9 +45,7 @@ extension RPCError {
 
     /// The same refusal seen from the message that holds the field.
     func inside(_ outer: String) -> RPCError {
-        var copy = self
-        copy.field = field.isEmpty ? outer : "\(outer).\(field)"
-        return copy
+        RPCError(status, reason, message, field: field.isEmpty ? outer : "\(outer).\(field)", value: value)
     }
 
     private static func choices<Value: WireEnum>(_ type: Value.Type) -> String {
