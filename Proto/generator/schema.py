@@ -104,6 +104,10 @@ class Package:
         self.header = file.name.replace(".proto", ".pb-c.h")
 
 
+# What BillingAPI's bound of a message's encoded size counts with (WireCoded.pack).
+HIGHEST_FIELD = 2047
+
+
 class Enum:
     def __init__(self, package, proto, index, comments):
         self.full_name = f"{package.name}.{proto.name}"
@@ -144,6 +148,8 @@ class Field:
         self.message = self.enum = None
         if proto.proto3_optional:
             raise Refused(f"{self.where}: protobuf-c knows no proto3 optional; use a oneof with this one member")
+        if proto.number > HIGHEST_FIELD:
+            raise Refused(f"{self.where}: field numbers go up to {HIGHEST_FIELD}, so that a tag takes two bytes")
         if proto.type in (FieldType.TYPE_FLOAT, FieldType.TYPE_DOUBLE):
             raise Refused(f"{self.where}: floating point; use an integer in the smallest unit")
         if proto.type == FieldType.TYPE_GROUP:

@@ -14,12 +14,14 @@ struct Arena: ~Copyable {
 
     private var block: UnsafeMutableRawPointer
     private var blockBytes: Int
+    /// Where the next piece starts, and what it must not pass: the end of the newest block, or of what may be handed out.
     private var cursor: UnsafeMutableRawPointer
-    private var room: Int
+    private var end: UnsafeMutableRawPointer
     /// Blocks added while the first one was too small.
     private var furtherBlocks: [UnsafeMutableRawPointer] = []
+    private var newestStart: UnsafeMutableRawPointer
+    private var usedBefore = 0
     private var allowance = 0
-    private var used = 0
     /// Whether something was refused since the arena was lent.
     private(set) var isExhausted = false
     private var isLent = false
@@ -27,8 +29,7 @@ struct Arena: ~Copyable {
     private init() {
         blockBytes = 64 << 10
         block = .allocate(byteCount: blockBytes, alignment: Self.alignment)
-        cursor = block
-        room = blockBytes
+        (cursor, end, newestStart) = (block, block, block)
     }
 
     deinit {
@@ -36,37 +37,39 @@ struct Arena: ~Copyable {
         block.deallocate()
     }
 
+    /// Bytes handed out since the arena was lent.
+    var used: Int { usedBefore + (cursor - newestStart) }
+
     /// `size` bytes aligned to 16, not initialized; `nil` above the cap.
     mutating func allocate(_ size: Int) -> UnsafeMutableRawPointer? {
-        // The first test keeps the rounding from overflowing: an allowance is at most half of Int.max.
-        guard size >= 0, size <= allowance else { return refuse() }
-        let bytes = (max(size, 1) + Self.alignment - 1) & ~(Self.alignment - 1)
-        guard bytes <= allowance else { return refuse() }
-        if bytes > room { addBlock(bytes) }
+        // `end` is aligned, so what fits does so rounded up as well.
+        guard size >= 0, size <= end - cursor else { return allocateElsewhere(size) }
         let memory = cursor
-        cursor += bytes
-        room -= bytes
-        allowance -= bytes
-        used += bytes
+        cursor += (size + Self.alignment - 1) & ~(Self.alignment - 1)
         return memory
     }
 
-    private mutating func refuse() -> UnsafeMutableRawPointer? {
-        isExhausted = true
-        return nil
-    }
-
-    private mutating func addBlock(_ atLeast: Int) {
-        room = max(atLeast, blockBytes, used)
-        cursor = .allocate(byteCount: room, alignment: Self.alignment)
-        furtherBlocks.append(cursor)
+    private mutating func allocateElsewhere(_ size: Int) -> UnsafeMutableRawPointer? {
+        let left = allowance - used
+        guard size >= 0, size <= left else {
+            isExhausted = true
+            return nil
+        }
+        usedBefore = used
+        let bytes = max((size + Self.alignment - 1) & ~(Self.alignment - 1), blockBytes, usedBefore)
+        newestStart = .allocate(byteCount: bytes, alignment: Self.alignment)
+        furtherBlocks.append(newestStart)
+        cursor = newestStart
+        end = newestStart + min(bytes, left)
+        return allocate(size)
     }
 
     private mutating func lend(_ cap: Int) {
         isLent = true
         isExhausted = false
-        allowance = min(cap, Int.max / 2)
-        used = 0
+        // The least multiple of the alignment that is not below the cap, or half of all memory, so that sums of two fit.
+        allowance = (min(cap, Int.max / 2) + Self.alignment - 1) & ~(Self.alignment - 1)
+        end = block + min(blockBytes, allowance)
     }
 
     /// Forgets what was handed out. Where one block did not do, the next borrower finds one that would have.
@@ -82,8 +85,7 @@ struct Arena: ~Copyable {
                 blockBytes = wanted
             }
         }
-        cursor = block
-        room = blockBytes
+        (cursor, newestStart, usedBefore) = (block, block, 0)
         isLent = false
     }
 

@@ -15,16 +15,37 @@ enum Checked {
     static func string(_ data: ProtobufCBinaryData, _ field: StaticString) throws(RPCError) -> String {
         guard data.len > 0, let start = data.data else { return "" }
         let bytes = UnsafeBufferPointer(start: start, count: data.len)
-        var (bits, hasNUL) = (0 as UInt8, false)
-        for byte in bytes {
-            bits |= byte
-            hasNUL = hasNUL || byte == 0
-        }
+        let (hasNUL, isASCII) = look(at: UnsafeRawBufferPointer(bytes))
         if hasNUL { throw .embeddedNUL("\(field)", bytes) }
-        // ASCII cannot be invalid, and decoding it takes a third of the time of validating it.
-        if bits < 0x80 { return String(decoding: bytes, as: UTF8.self) }
+        // ASCII cannot be invalid, and copying it takes a fifth of the time of validating it.
+        if isASCII {
+            return String(unsafeUninitializedCapacity: bytes.count) {
+                _ = $0.initialize(from: bytes); return bytes.count
+            }
+        }
         guard let text = String(validating: bytes, as: UTF8.self) else { throw .notUTF8("\(field)", bytes) }
         return text
+    }
+
+    /// Eight bytes at a time. A word has a zero byte if and only if the subtraction borrows into the top bit of a byte
+    /// that did not have it set.
+    private static func look(at bytes: UnsafeRawBufferPointer) -> (hasNUL: Bool, isASCII: Bool) {
+        let (ones, tops) = (0x0101_0101_0101_0101 as UInt64, 0x8080_8080_8080_8080 as UInt64)
+        var (zeros, highs) = (0 as UInt64, 0 as UInt64)
+        func take(_ word: UInt64) {
+            zeros |= (word &- ones) & ~word
+            highs |= word
+        }
+        var offset = 0
+        while offset + 8 <= bytes.count {
+            take(bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            offset += 8
+        }
+        while offset < bytes.count {
+            take(UInt64(bytes[offset]) | ones << 8)
+            offset += 1
+        }
+        return (zeros & tops != 0, highs & tops == 0)
     }
 
     static func blob(_ data: ProtobufCBinaryData) -> [UInt8] {

@@ -43,10 +43,12 @@ extension WireCoded {
     func pack(into buffer: inout WireBuffer) {
         Arena.withArena(cap: .max) { arena in
             let c = UnsafeMutableRawPointer(arena.pointee.store(self)).assumingMemoryBound(to: ProtobufCMessage.self)
-            buffer.append(byteCount: protobuf_c_message_get_packed_size(c)) { memory in
-                guard let start = memory.baseAddress else { return }
-                protobuf_c_message_pack(c, start.assumingMemoryBound(to: UInt8.self))
-            }
+            // The worst that a member of a C struct grows by is from 4 bytes to 12: a negative `int32` takes 10 and its
+            // tag 2, field numbers being below 2048 (`Proto/generate` sees to it). Asking protobuf-c for the size takes
+            // as long as packing, so that is left to messages for which three times as much would be waste.
+            let bound = 3 * arena.pointee.used
+            let room = bound <= 4096 ? bound : protobuf_c_message_get_packed_size(c)
+            buffer.append(upTo: room) { protobuf_c_message_pack(c, $0.assumingMemoryBound(to: UInt8.self)) }
         }
     }
 }

@@ -59,7 +59,9 @@ public struct WireLimits: Hashable, Sendable {
 
 /// Growing memory that messages are packed into, without a copy in between.
 @frozen
-public struct WireBuffer: ~Copyable {
+public struct WireBuffer: ~Copyable, @unchecked Sendable {
+    // `@unchecked`: the memory has one owner, which moves from thread to thread with this.
+
     @usableFromInline var base: UnsafeMutableRawPointer
     @usableFromInline var capacity: Int
     @usableFromInline var filled = 0
@@ -82,6 +84,15 @@ public struct WireBuffer: ~Copyable {
         reserve(byteCount)
         fill(UnsafeMutableRawBufferPointer(start: base + count, count: byteCount))
         filled += byteCount
+    }
+
+    /// Lends room for up to `byteCount` bytes, not initialized, and adds as many as `fill` says that it filled.
+    @inlinable
+    public mutating func append(upTo byteCount: Int, _ fill: (UnsafeMutableRawPointer) -> Int) {
+        reserve(byteCount)
+        let added = fill(base + count)
+        precondition(added >= 0 && added <= byteCount, "a wire buffer was filled past the room that was asked for")
+        filled += added
     }
 
     /// Lends bytes that were appended earlier, as a length that is known only afterwards needs.

@@ -20,6 +20,7 @@ import Testing
             ("enum E { FIRST = 0; }", "billing.lab.v1.E: the first value must be E_UNSPECIFIED = 0"),
             ("enum E { E_UNSPECIFIED = 0; E_A = -1; }", "billing.lab.v1.E: value E_A is negative"),
             ("enum E { E_UNSPECIFIED = 0; OTHER = 1; }", "billing.lab.v1.E: value OTHER must start with E_"),
+            ("message A { int64 b = 2048; }", "billing.lab.v1.A.b: field numbers go up to 2047"),
             ("message A { double b = 1; }", "billing.lab.v1.A.b: floating point"),
             ("message A { map<string, string> b = 1; }", "billing.lab.v1.A.BEntry: a map"),
             ("message A { message B {} B b = 1; }", "billing.lab.v1.A.B: nested"),
