@@ -17,16 +17,19 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
 
     /// The statistics as of the last turn.
     let published = Published(ClientStatistics())
-    private unowned let reactor: Reactor
+    // Each holds the other until the channel is closed or the reactor ends.
+    private let reactor: Reactor
     private let endpoints: [Endpoint]
     private let configuration: ZeroMQChannel.Configuration
     private var random: any RandomNumberGenerator & Sendable
     @exclusivity(unchecked) private var statistics = ClientStatistics()
     @exclusivity(unchecked) private var pending: CallTable
-    @exclusivity(unchecked) private var queue: Deque<PendingCall> = []
+    /// The ids of calls that are to be sent; one whose call has ended meanwhile finds none.
+    @exclusivity(unchecked) private var queue: Deque<UInt64> = []
     @exclusivity(unchecked) private var links: [ClientLink] = []
     /// Among equals the link after this one is next.
     private var lastPick = 0
+    private var linksMade = 0
     @exclusivity(unchecked) private(set) var nextWake = MonotonicTime.never
     private var watchWake = MonotonicTime.never
     private var malformedLog = LogThrottle()
@@ -64,7 +67,10 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         for link in links where link.isRetired && link.outstanding == 0 { link.close() }
         links.removeAll { $0.isRetired && $0.outstanding == 0 }
         for endpoint in endpoints where !links.contains(where: { $0.endpoint == endpoint }) {
-            do throws(RPCError) { links.append(try ClientLink(to: endpoint, for: self, on: reactor)) } catch {
+            do throws(RPCError) {
+                links.append(try ClientLink(to: endpoint, for: self, on: reactor, id: linksMade + 1))
+                linksMade += 1
+            } catch {
                 reactor.logger.error(
                     "a channel cannot be opened", metadata: [LogKey.endpoint: "\(endpoint)", LogKey.error: "\(error)"])
             }
@@ -97,7 +103,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         }
         statistics.calls += 1
         pending.insert(call)
-        queue.append(call)
+        queue.append(call.id)
         wake(by: call.deadline.instant)
         let eager = Outbox.eagerRecords
         if queue.count >= min(max(pending.count / 4, eager.lowerBound), eager.upperBound) { flush() }
@@ -114,18 +120,21 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     /// the caller of this goes through may have ended meanwhile, which does no harm.
     private func end(_ call: PendingCall, _ outcome: Result<Record, RPCError>) {
         guard call.phase != .finished else { return }
-        pending.remove(call)
         leaveLink(call)
+        pending.remove(call)
         call.finish(outcome)
     }
 
-    private func leaveLink(_ call: PendingCall) { if call.phase == .sent { call.link?.finishedOne() } }
+    private func leaveLink(_ call: PendingCall) {
+        guard call.phase == .sent else { return }
+        for index in links.indices where links[index].id == call.linkID { links[index].finishedOne() }
+    }
 
     private func enqueue(_ call: PendingCall) {
         leaveLink(call)
         call.phase = .queued
         statistics.retries += 1
-        queue.append(call)
+        queue.append(call.id)
     }
 
     private func pause(_ call: PendingCall, _ pause: Int64) {
@@ -193,7 +202,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
 
     func connectionLost(_ link: ClientLink) {
         statistics.disconnections += 1
-        let lost = pending.calls.filter { $0.phase == .sent && $0.link === link }
+        let lost = pending.calls.filter { $0.phase == .sent && $0.linkID == link.id }
         guard !lost.isEmpty else { return }
         reactor.logger.notice(
             "connection lost with calls under way",
@@ -212,7 +221,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     private func serverRestarted(_ link: ClientLink, except answered: UInt64) {
         reactor.logger.notice("the server has restarted", metadata: [LogKey.endpoint: "\(link.endpoint)"])
         for call in pending.calls
-        where call.phase == .sent && call.link === link && call.isRetrySafe && call.id != answered {
+        where call.phase == .sent && call.linkID == link.id && call.isRetrySafe && call.id != answered {
             pause(call, configuration.retry.pause(afterAttempt: call.attempt, using: &random))
         }
     }
@@ -222,26 +231,26 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     func flush() {
         defer { published.value.withLock { $0 = statistics } }
         guard !queue.isEmpty, !isClosed else { return }
-        while let call = queue.first {
-            guard call.phase == .queued else {
-                queue.removeFirst()
-                continue
-            }
+        while let id = queue.popFirst() {
+            guard let call = pending.find(id), call.phase == .queued else { continue }
             guard let budget = call.deadline.budget(at: reactor.now) else {
-                queue.removeFirst()
                 expire(call)
                 continue
             }
-            guard let link = link(for: call) else { break }
+            guard let link = link(for: call) else {
+                queue.prepend(id)
+                break
+            }
             if link.message.count + call.message.count > Outbox.sharedMessageBytes, !link.batch.isEmpty {
+                queue.prepend(id)
                 send(link)
                 continue
             }
-            queue.removeFirst()
             let start = link.message.count
             call.message.withUnsafeBytes { link.message.append(copying: $0) }
-            link.message.setBudget(milliseconds: budget, callID: call.id, ofRecordAt: start)
-            link.batch.append(call)
+            link.message.setBudget(milliseconds: budget, callID: id, ofRecordAt: start)
+            link.batch.append(id)
+            sent(call, over: link)
         }
         for link in links where !link.batch.isEmpty { send(link) }
     }
@@ -255,9 +264,9 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
             let index = (lastPick + offset) % links.count
             let link = links[index]
             guard takesCalls(link) else { continue }
-            let load = link.outstanding + link.batch.count
+            let load = link.outstanding
             let isUnwell = link.isEjected || link.restsUntil > reactor.now
-            let rank = (isUnwell ? 2 << 32 : 0) + (call.link === link ? 1 << 32 : 0) + load
+            let rank = (isUnwell ? 2 << 32 : 0) + (call.linkID == link.id ? 1 << 32 : 0) + load
             if best.map({ rank < $0.rank }) ?? true { best = (index, rank) }
         }
         guard let best else { return nil }
@@ -266,7 +275,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     }
 
     private func takesCalls(_ link: ClientLink) -> Bool {
-        !link.isRetired && link.outstanding + link.batch.count < configuration.window
+        !link.isRetired && link.outstanding < configuration.window
             && link.lookWhetherWritable()
     }
 
@@ -274,22 +283,26 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         if link.sendMessage() {
             statistics.messagesSent += 1
             statistics.recordsSent += UInt64(link.batch.count)
-            link.took(link.batch.count)
-            for call in link.batch { sent(call, over: link) }
             if links.count > 1 {
                 watchWake = min(watchWake, reactor.now.advanced(milliseconds: Self.watchMilliseconds))
             }
         } else {
             // Back to the head of the line, in the same order.
+            for id in link.batch {
+                guard let call = pending.find(id) else { continue }
+                leaveLink(call)
+                call.wasNotSent()
+            }
             queue.prepend(contentsOf: link.batch)
         }
         link.forgetMessage()
     }
 
     private func sent(_ call: PendingCall, over link: ClientLink) {
+        link.tookOne()
         call.attempt += 1
         call.phase = .sent
-        call.link = link
+        call.linkID = link.id
         guard call.isRetrySafe else { return }
         call.wake = reactor.now.advanced(
             milliseconds: configuration.retry.patienceMilliseconds(attempt: call.attempt))

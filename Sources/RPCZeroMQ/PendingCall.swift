@@ -25,8 +25,8 @@ final class PendingCall: @unchecked Sendable {
     /// A message with the one record of this call.
     @exclusivity(unchecked) var message: WireBuffer
     @exclusivity(unchecked) var phase = Phase.queued
-    /// Where it was sent last.
-    @exclusivity(unchecked) var link: ClientLink?
+    /// The link that it was sent over last; `0` before.
+    @exclusivity(unchecked) var linkID = 0
     /// Attempts so far.
     @exclusivity(unchecked) var attempt = 0
     @exclusivity(unchecked) var wake = MonotonicTime.never
@@ -36,20 +36,25 @@ final class PendingCall: @unchecked Sendable {
     @exclusivity(unchecked) @usableFromInline var deliver: ((Result<Record, RPCError>) -> Void)?
 
     @usableFromInline
-    init(_ method: MethodDescriptor, _ options: CallOptions, _ message: consuming WireBuffer) {
+    init(_ method: MethodDescriptor, hasKey: Bool, _ deadline: Deadline, _ message: consuming WireBuffer) {
         self.method = method
-        isRetrySafe = method.isRetrySafe(hasKey: options.key != nil)
-        deadline = options.deadline
+        isRetrySafe = method.isRetrySafe(hasKey: hasKey)
+        self.deadline = deadline
         self.message = message
     }
 
     var wasSent: Bool { attempt > 0 }
 
+    /// Takes back that it was handed to a socket, which did not take it.
+    func wasNotSent() {
+        attempt -= 1
+        phase = .queued
+    }
+
     func finish(_ outcome: Result<Record, RPCError>) {
         precondition(phase != .finished, "call \(id) ends twice")
         phase = .finished
-        deliver?(outcome)
-        deliver = nil
+        if let deliver = deliver.take() { deliver(outcome) }
     }
 }
 

@@ -106,7 +106,9 @@ public final class ZeroMQChannel: Channel {
     ) async throws(RPCError) -> Response<Reply> {
         // The message is made here, on the caller's thread; the reactor copies it once, into what it sends.
         let limits = method.descriptor.limits
-        let call = PendingCall(method.descriptor, options, try WireBuffer.calling(method, request, options))
+        let call = try PendingCall(
+            method.descriptor, hasKey: options.key != nil, options.deadline,
+            WireBuffer.calling(method, request, options))
         let outcome: Result<Response<Reply>, RPCError> = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 call.deliver = { continuation.resume(returning: Result(reading: $0, limits)) }
@@ -128,7 +130,9 @@ public final class ZeroMQChannel: Channel {
         then completion: @escaping @Sendable (Result<Response<Reply>, RPCError>) -> Void
     ) throws(RPCError) {
         let limits = method.descriptor.limits
-        let call = PendingCall(method.descriptor, options, try WireBuffer.calling(method, request, options))
+        let call = try PendingCall(
+            method.descriptor, hasKey: options.key != nil, options.deadline,
+            WireBuffer.calling(method, request, options))
         call.deliver = { completion(Result(reading: $0, limits)) }
         begin(call)
     }

@@ -52,7 +52,7 @@ struct QuoteClient {
                 guard place != .callback else {
                     group.addTask {
                         await withUnsafeContinuation { over in
-                            Self.send(channel, method, UInt64(index), measurement) { over.resume() }
+                            Caller(channel, method, measurement) { over.resume() }.call(UInt64(index))
                         }
                     }
                     continue
@@ -74,29 +74,45 @@ struct QuoteClient {
         var sequence = first
         var isRunning = true
         while isRunning {
-            let start = nowNanoseconds()
+            let start = MonotonicTime.now
             let reply = try await channel.call(
-                method, request(sequence), CallOptions(deadline: .after(milliseconds: 5000)))
+                method, request(sequence), CallOptions(deadline: Deadline(start.advanced(milliseconds: 5000))))
             sequence += 1
             isRunning = measurement.report(from: start, isRight: isRight(reply.message))
         }
     }
 
-    /// - Parameter over: called when the measurement is.
-    private static func send(
-        _ channel: ZeroMQChannel, _ method: Method<QuoteV1.AskRequest, QuoteV1.AskReply>, _ sequence: UInt64,
-        _ measurement: Measurement, _ over: @escaping @Sendable () -> Void
-    ) {
-        let start = nowNanoseconds()
-        do throws(RPCError) {
-            try channel.send(method, request(sequence), CallOptions(deadline: .after(milliseconds: 5000))) { outcome in
-                let isGood = if case .success(let reply) = outcome { isRight(reply.message) } else { false }
-                guard measurement.report(from: start, isRight: isGood) else { return over() }
-                send(channel, method, sequence + 1, measurement, over)
+    /// Makes one call after the other, by callback.
+    private final class Caller: Sendable {
+        private let channel: ZeroMQChannel
+        private let method: Method<QuoteV1.AskRequest, QuoteV1.AskReply>
+        private let measurement: Measurement
+        /// Called when the measurement is over.
+        private let over: @Sendable () -> Void
+
+        init(
+            _ channel: ZeroMQChannel, _ method: Method<QuoteV1.AskRequest, QuoteV1.AskReply>,
+            _ measurement: Measurement, _ over: @escaping @Sendable () -> Void
+        ) {
+            self.channel = channel
+            self.method = method
+            self.measurement = measurement
+            self.over = over
+        }
+
+        func call(_ sequence: UInt64) {
+            let start = MonotonicTime.now
+            let options = CallOptions(deadline: Deadline(start.advanced(milliseconds: 5000)))
+            do throws(RPCError) {
+                try channel.send(method, request(sequence), options) { [self] outcome in
+                    let isGood = if case .success(let reply) = outcome { isRight(reply.message) } else { false }
+                    guard measurement.report(from: start, isRight: isGood) else { return over() }
+                    call(sequence + 1)
+                }
+            } catch {
+                _ = measurement.report(from: start, isRight: false)
+                over()
             }
-        } catch {
-            _ = measurement.report(from: start, isRight: false)
-            over()
         }
     }
 
