@@ -28,10 +28,14 @@ package struct Outbox: ~Copyable {
     package var isEmpty: Bool { buffer.count == 0 }
 
     /// Whether to send what there is without waiting for the end of the turn.
-    /// - Parameter endOfMessage: whether the message that is answered is answered wholly; a client's messages show how
-    ///   much it has under way.
-    package func isEager(endOfMessage: Bool) -> Bool {
-        openRecords >= (endOfMessage ? Self.eagerRecords.lowerBound : Self.eagerRecords.upperBound)
+    /// - Parameters:
+    ///   - endOfMessage: whether the message that is answered is answered wholly; a client's messages show how much it
+    ///     has under way.
+    ///   - inFlight: what the peer has under way besides.
+    package func isEager(endOfMessage: Bool, inFlight: Int) -> Bool {
+        let (least, most) = (Self.eagerRecords.lowerBound, Self.eagerRecords.upperBound)
+        if endOfMessage { return openRecords >= least }
+        return openRecords >= (inFlight > 0 ? min(max((inFlight + openRecords) / 4, least), most) : most)
     }
 
     /// Adds the answer to a request, or a refusal in its stead if it is larger than the method allows.

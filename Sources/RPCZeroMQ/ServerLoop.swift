@@ -134,7 +134,7 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
         while true {
             do throws(RecordFault) {
                 guard let record = try reader.next() else {
-                    if peer.outbox.isEager(endOfMessage: true) { send(to: peer) }
+                    if peer.outbox.isEager(endOfMessage: true, inFlight: peer.inFlight) { send(to: peer) }
                     return
                 }
                 guard record.header.kind == .request else { throw RecordFault(.wrongKind, nil) }
@@ -224,7 +224,7 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
 
     private func replied(to peer: Peer) {
         machine.statistics.replies += 1
-        if peer.outbox.isEager(endOfMessage: false) { return send(to: peer) }
+        if peer.outbox.isEager(endOfMessage: false, inFlight: peer.inFlight) { return send(to: peer) }
         guard !peer.isReady else { return }
         peer.isReady = true
         ready.append(peer)
