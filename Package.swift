@@ -128,9 +128,9 @@ let targets: [Target] = [
     .executableTarget(
         name: "echo-server",
         dependencies: [
-            "BillingTestKit", "RPC", "RPCZeroMQ", .product(name: "Logging", package: "swift-log"),
+            "BillingCore", "BillingTestKit", "RPC", "RPCZeroMQ", .product(name: "Logging", package: "swift-log"),
         ],
-        path: "Tests/EchoServer", swiftSettings: settings),
+        path: "Tests/EchoServer", exclude: ["proxy.py"], swiftSettings: settings),
 
     // Each module's tests; the contract suites run on every driver and transport.
     tests("BillingCoreTests", ["BillingCore", "BillingTestKit"]),

@@ -30,7 +30,15 @@ package struct EchoMessage: WireMessage {
     }
 }
 
+// What `echo-server` answers.
 extension EchoMessage {
-    /// Answered by `echo-server` with its process id.
+    /// With its process id.
     package static let who = Method<EchoMessage, EchoMessage>("billing.test.Echo/Who", .read)
+    /// One call after the other, each after as many microseconds as its number, on a thread of its own, as a store does
+    /// that commits. Keyed, so that without a key it is sent once and each refusal is seen.
+    package static let store = Method<EchoMessage, EchoMessage>("billing.test.Echo/Store", .keyed)
+    /// The same on the reactor.
+    package static let compute = Method<EchoMessage, EchoMessage>("billing.test.Echo/Compute", .keyed)
+    /// Once for each key, with a durable line in the server's file before the answer.
+    package static let add = Method<EchoMessage, EchoMessage>("billing.test.Echo/Add", .keyed)
 }

@@ -26,6 +26,8 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     @exclusivity(unchecked) private var pending: CallTable
     /// The ids of calls that are to be sent; one whose call has ended meanwhile finds none.
     @exclusivity(unchecked) private var queue: Deque<UInt64> = []
+    /// Whether calls are left in the queue although there is a server, which has calls in hand.
+    @exclusivity(unchecked) private var isHeldBack = false
     @exclusivity(unchecked) private var links: [ClientLink] = []
     /// Among equals the link after this one is next.
     private var lastPick = 0
@@ -93,20 +95,30 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         guard !call.isCancelled.load(ordering: .relaxed) else {
             return call.finish(.failure(.cancelled(call.method)))
         }
-        guard pending.count < configuration.queuedCalls else {
+        guard pending.count < configuration.queuedCalls, !comesTooLate(call) else {
             return call.finish(
                 .failure(
                     RPCError(
                         .resourceExhausted, "call.overloaded",
-                        "\(configuration.queuedCalls) calls to \(endpointText) wait already; try again in a moment.",
+                        "\(pending.count) calls to \(endpointText) wait already; try again in a moment.",
                         retryAfterMilliseconds: 20)))
         }
         statistics.calls += 1
+        call.begun = reactor.now
         pending.insert(call)
         queue.append(call.id)
         wake(by: call.deadline.instant)
         let eager = Outbox.eagerRecords
         if queue.count >= min(max(pending.count / 4, eager.lowerBound), eager.upperBound) { flush() }
+    }
+
+    /// Whether `call` would wait too long behind others: calls are made faster than the servers answer them, and the next
+    /// one to be sent has waited for a quarter of the time that `call` has. What is in the queue will be answered; what
+    /// would come behind it is better told at once.
+    private func comesTooLate(_ call: PendingCall) -> Bool {
+        guard isHeldBack, let next = queue.first.flatMap({ pending.find($0) }) else { return false }
+        let patience = reactor.now.nanoseconds(until: call.deadline.instant) / 4
+        return next.begun.nanoseconds(until: reactor.now) >= patience
     }
 
     private var endpointText: String { endpoints.map(\.text).joined(separator: ", ") }
@@ -230,7 +242,10 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
 
     func flush() {
         defer { published.value.withLock { $0 = statistics } }
-        guard !queue.isEmpty, !isClosed else { return }
+        guard !queue.isEmpty, !isClosed else {
+            isHeldBack = false
+            return
+        }
         while let id = queue.popFirst() {
             guard let call = pending.find(id), call.phase == .queued else { continue }
             guard let budget = call.deadline.budget(at: reactor.now) else {
@@ -253,6 +268,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
             sent(call, over: link)
         }
         for link in links where !link.batch.isEmpty { send(link) }
+        isHeldBack = !queue.isEmpty && links.contains { $0.outstanding > 0 }
     }
 
     /// Where `call` goes: to the link with the fewest calls outstanding, among those that are well, and not again to

@@ -20,6 +20,8 @@ final class PendingCall: @unchecked Sendable {
     /// Given by the channel's table when the call begins.
     @exclusivity(unchecked) var id: UInt64 = 0
     @usableFromInline let method: MethodDescriptor
+    /// When it came into the channel's queue first.
+    @exclusivity(unchecked) var begun = MonotonicTime.never
     let isRetrySafe: Bool
     let deadline: Deadline
     /// A message with the one record of this call.

@@ -48,7 +48,7 @@ public final class ZeroMQChannel: Channel {
         /// Calls that may wait for their replies altogether; further ones are refused with "call.overloaded".
         public var queuedCalls: Int
 
-        public init(retry: RetryPolicy = RetryPolicy(), window: Int = 4096, queuedCalls: Int = 65_536) {
+        public init(retry: RetryPolicy = RetryPolicy(), window: Int = 1024, queuedCalls: Int = 65_536) {
             precondition(window > 0 && queuedCalls >= window)
             self.retry = retry
             self.window = window

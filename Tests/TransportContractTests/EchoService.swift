@@ -122,8 +122,9 @@ final class Gate: Sendable {
 }
 
 final class Counter: Sendable {
-    private let count = Atomic<Int64>(0)
-    func next() -> Int64 { count.add(1, ordering: .relaxed).newValue }
+    private let value = Atomic<Int64>(0)
+    func next() -> Int64 { value.add(1, ordering: .relaxed).newValue }
+    var count: Int64 { value.load(ordering: .relaxed) }
 }
 
 extension CallOptions {

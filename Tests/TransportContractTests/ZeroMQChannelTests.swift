@@ -10,13 +10,19 @@ import Testing
 struct ZeroMQChannelTests {
     private static let key = "key-0123456789abcdef"
 
-    /// A port that was free a moment ago.
+    /// A port that was free a moment ago, below those that the system gives to connections.
     static func freeEndpoint() async throws -> String {
-        let reactor = try Reactor.start(logger: .quiet)
-        let server = try await ZeroMQServer.start(on: reactor, endpoint: "tcp://127.0.0.1:0", router: Router())
-        await reactor.stop()
-        return server.endpoint
+        while true {
+            let reactor = try Reactor.start(logger: .quiet)
+            let endpoint = "tcp://127.0.0.1:\(20_000 + (Int64(getpid()) * 64 + ports.next()) % 12_000)"
+            // Nobody answers there; what counts is whether it can be bound.
+            let server = try? await ZeroMQServer.start(on: reactor, endpoint: endpoint, router: Router())
+            await reactor.stop()
+            if server != nil { return endpoint }
+        }
     }
+
+    private static let ports = Counter()
 
     @Test("A service that dies with a call and comes back still answers it, if it is keyed")
     func restart() async throws {
@@ -25,7 +31,7 @@ struct ZeroMQChannelTests {
         )
         let gate = Gate()
         let server = try await ZeroMQServer.start(
-            on: first, endpoint: "tcp://127.0.0.1:0", router: EchoService.router(gate: gate))
+            on: first, endpoint: try await Self.freeEndpoint(), router: EchoService.router(gate: gate))
         let channel = try ZeroMQChannel(reactor: clients, endpoint: server.endpoint)
         let keyed = Task {
             try await channel.call(
