@@ -48,16 +48,33 @@ import Testing
             ("tcp://[::]:7410", false, true), ("tcp://localhost.example.com:7410", false, true),
             ("http://127.0.0.1:7410", false, false), ("tcp://127.0.0.1", false, false), ("ipc://", false, false),
             ("tcp://127.0.0.1:0", false, false), ("tcp://:7410", false, false), ("127.0.0.1:7410", false, false),
+            // A list is what a channel takes it for, each part an endpoint.
+            ("tcp://127.0.0.1:1,tcp://localhost:2,ipc:///tmp/a", true, true),
+            ("ipc:///tmp/x,tcp://192.0.2.1:7410", false, true), ("tcp://127.0.0.1:1,tcp://192.0.2.1:7410", false, true),
+            ("ipc:///tmp/x,", false, false), ("tcp://127.0.0.1:1, tcp://127.0.0.1:2", false, false),
         ])
     func check(endpoint: String, isAllowed: Bool, isAllowedToOwner: Bool) {
         #expect((TargetCheck.refusal(of: endpoint, isOwned: false) == nil) == isAllowed)
         #expect((TargetCheck.refusal(of: endpoint, isOwned: true) == nil) == isAllowedToOwner)
+    }
+
+    @Test(
+        "A process is looked for at an endpoint of this machine alone",
+        arguments: [
+            ("tcp://127.0.0.1:7410", 7410, nil), ("tcp://[::1]:1", 1, nil), ("tcp://192.0.2.1:7410", nil, nil),
+            ("tcp://example.com:7410", nil, nil), ("tcp://127.0.0.1:1,tcp://127.0.0.1:2", nil, nil),
+            ("ipc:///tmp/x", nil, "/tmp/x"), ("ipc://", nil, nil),
+        ] as [(String, UInt16?, String?)])
+    func local(endpoint: String, port: UInt16?, path: String?) {
+        #expect(TargetCheck.loopbackPort(of: endpoint) == port)
+        #expect(TargetCheck.path(of: endpoint) == path)
     }
 }
 
 @Suite("Service levels") struct ServiceLevelTests {
     private struct Facts: MeasuredFacts {
         var milliseconds: [Double: Double] = [50: 1, 99: 20, 100: 80]
+        var ended = 10_000
         var errorShare = 0.001
         var rate = 5000.0
         func latency(percentile: Double) -> TimeSpan? {
