@@ -118,6 +118,8 @@ import Testing
         #expect(page.contains("call.overloaded") && page.contains("<th>create</th>"))
         #expect(page.components(separatedBy: "<svg").count == 4)
         #expect(!page.contains("class=\"a-old\""))
+        // Nothing that this run has not, and percentiles as such where the pointer rests.
+        #expect(!page.contains("knee") && page.contains("<title>this run: 50.000 %, 500</title>"))
     }
 
     @Test("Two runs are drawn together, with the change of each figure; a ramp adds its curve")
@@ -129,6 +131,8 @@ import Testing
         #expect(page.contains("<polyline class=\"a-old\"") && page.contains("<polyline class=\"a\""))
         #expect(page.contains("<th>answered, calls a second</th><td>50</td><td>100</td><td>-50 %</td>"))
         #expect(page.contains("<th>knee, calls a second</th><td>200</td><td>-</td><td></td>"))
+        #expect(page.contains("<th>400</th><td>100</td><td>500</td><td>990</td><td>0</td><td>fails: server</td>"))
+        #expect(page.contains("what saturated above the knee: errors: calls are refused or lost"))
     }
 
     @Test(
