@@ -207,10 +207,15 @@ import Testing
         let closed = ReportTests.result(busiestThread: 1, loop: .closed(outstanding: 1))
         #expect(
             ResultText.warnings(of: closed).contains { $0.hasSuffix("if --reactors 2 gives more, it is what is slow") })
-        let second = TimeSpan(seconds: 1)
-        #expect(
-            ReportTests.result(lag: 400_000_000, busiestThread: 1).saturation(bound: second, errors: 1) == .generator)
-        #expect(ReportTests.result(lag: 400_000_000).saturation(bound: second, errors: 1) == .schedule)
+        func saturation(_ seconds: Double, lag: Int64, busiestThread: Double = 0.4) -> Saturation {
+            ReportTests.result(lag: lag, busiestThread: busiestThread).saturation(
+                bound: TimeSpan(seconds: seconds), errors: 1)
+        }
+        #expect(saturation(0.6, lag: 400_000_000, busiestThread: 1) == .generator)
+        #expect(saturation(0.6, lag: 400_000_000) == .schedule)
+        // Within the bound with all our lateness, which is less than half of it.
+        #expect(saturation(1, lag: 400_000_000, busiestThread: 1) == .nothing)
+        #expect(saturation(1, lag: 600_000_000) == .schedule)
         // Half of the calls take 500 of 1000 ms, so they queue in a service without rest; a few slow ones do not.
         let bound = TimeSpan(seconds: 0.9)
         #expect(ReportTests.result(busiestThread: 1).saturation(bound: bound, errors: 1) == .server)

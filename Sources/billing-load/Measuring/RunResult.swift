@@ -68,9 +68,11 @@ struct RunResult: Sendable, MeasuredFacts {
         return Schedule(arrivals).meanRate(from: load.warmUp, to: load.sendingEnd)
     }
 
-    var keptSchedule: Bool {
+    var keptSchedule: Bool { keptSchedule(within: Self.tolerableLag) }
+
+    private func keptSchedule(within bound: TimeSpan) -> Bool {
         guard case .open = load.loop, let lag = sample.lag.span(percentile: 99) else { return true }
-        return lag <= Self.tolerableLag
+        return lag <= bound
     }
 
     /// Of the calls those that had to wait for something that they could be about, as a share of 1.
@@ -98,10 +100,12 @@ struct RunResult: Sendable, MeasuredFacts {
 
     func saturation(bound: TimeSpan, errors: Double) -> Saturation {
         let isFast = sample.afterSending.span(percentile: 99).map { $0 <= bound } ?? false
+        // Latencies include our lateness, so what is small beside the bound spoils no step.
+        let tolerable = max(Self.tolerableLag, TimeSpan(nanoseconds: bound.nanoseconds / 2))
         return Saturation(
             Saturation.Facts(
                 holdsLatency: latency(percentile: 99).map { $0 <= bound } ?? false, holdsErrors: errorShare <= errors,
-                keptSchedule: keptSchedule, isGeneratorSaturated: isGeneratorSaturated,
+                keptSchedule: keptSchedule(within: tolerable), isGeneratorSaturated: isGeneratorSaturated,
                 isDataShort: heldShare > 0.01 && isFast, serverThreadShare: usage.server?.busiestThread,
                 isQueueing: isQueueing, machineShare: usage.machine))
     }
