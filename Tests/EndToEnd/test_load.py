@@ -162,7 +162,8 @@ class Ways(LoadCase):
         self.assertEqual(ramp["knee"], max(held))
         self.assertLessEqual(min(failed), ramp["knee"] * 1.06 + 1)
         self.assertNotIn(ramp.get("saturated"), [None, "nothing"])
-        self.assertRegex(output, rf"knee          {ramp['knee']:,.0f}/s with p99 .* \(bound 100 ms\)\n +saturated     at")
+        self.assertRegex(
+            output, rf"knee          {ramp['knee']:,.0f}/s with p99 .* \(bound 100 ms\)\n +saturated     at")
         self.assertEqual(report["result"]["calls"], sum(step["calls"] for step in report["result"]["operations"]))
         # Who reads a pipe sees each second and each step.
         self.assertRegex(output, r"(?m)^ +\d of 1 s +[\d,]+/s +p50.*\n +[\d,]+ +[\d,]+ .* (holds|fails: [a-z]+)$")
@@ -170,14 +171,16 @@ class Ways(LoadCase):
     def test_a_ramp_ends_at_its_duration(self):
         started = time.monotonic()
         output, report = self.load(
-            "pricing", "--start", "--ramp", "--rate", 10, "--ramp-step", "1s", "--duration", "2500ms", "--ramp-bound", "5s")
+            "pricing", "--start", "--ramp", "--rate", 10, "--ramp-step", "1s", "--duration", "2500ms",
+            "--ramp-bound", "5s")  # fmt: skip
         self.assertLess(time.monotonic() - started, 30)
         self.assertLessEqual(len(report["ramp"]["steps"]), 2)
         self.assertIn("the time was over before the knee was found", output)
 
     def test_too_few_accounts_are_told_and_cost_no_calls(self):
         output, report = self.load(
-            "metering", "--start", "--accounts", 1, "--groups", 1, "--rate", 2000, "--duration", "1s", "--timeout", "30s")
+            "metering", "--start", "--accounts", 1, "--groups", 1, "--rate", 2000, "--duration", "1s",
+            "--timeout", "30s")  # fmt: skip
         self.assertEqual(report["result"]["failures"], {})
         self.assertEqual(report["result"]["calls"], 1600)
         self.assertRegex(output, r"warning: [\d.]+ % of the calls had to wait, since all that they could be about")
