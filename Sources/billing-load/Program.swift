@@ -12,6 +12,7 @@ struct Program: AsyncParsableCommand {
             An open loop (--rate, --poisson, --arrivals) sends when calls are due, and measures latency from then: a \
             service that stalls is charged for every call that waits. A closed loop (--outstanding) tells the most that \
             a service does. The neighbours of the service do not run; the load tester answers in their place.
+            Times are written as 500ms, 30s or 2m.
 
             Scenarios, the first of each service being its default:
             \(Catalogue.text)
@@ -33,8 +34,18 @@ struct Program: AsyncParsableCommand {
 
     func validate() throws {
         if let refusal = TargetCheck.refusal(of: endpoint, isOwned: target.isOwned) { throw ValidationError(refusal) }
+        guard !target.start || !endpoint.contains(",") else {
+            throw ValidationError("--start starts one service, at one --target.")
+        }
         guard !ramp.ramp || rate.outstanding == nil && rate.arrivals == nil else {
             throw ValidationError("--ramp makes its own rates: no --outstanding, no --arrivals.")
+        }
+        guard !ramp.ramp || ramp.rampStep <= duration else {
+            throw ValidationError(
+                "--ramp-step must not be longer than --duration, which is that of all steps together.")
+        }
+        guard warmUp(of: .zero) < (ramp.ramp ? ramp.rampStep : duration) else {
+            throw ValidationError("--warm-up must be shorter than \(ramp.ramp ? "--ramp-step" : "--duration").")
         }
         guard Catalogue.entry(service, scenario) != nil else {
             let names = Catalogue.entries(of: service).map(\.name).joined(separator: ", ")
@@ -44,6 +55,14 @@ struct Program: AsyncParsableCommand {
 
     /// Where the service is, unless `--start` chooses.
     var endpoint: String { target.target ?? service.defaultEndpoint }
+
+    /// How long calls are sent.
+    var duration: TimeSpan { rate.duration ?? TimeSpan(seconds: ramp.ramp ? 300 : 30) }
+
+    /// What comes first in so long a run, or step, and is not measured.
+    func warmUp(of duration: TimeSpan) -> TimeSpan {
+        rate.warmUp ?? min(TimeSpan(seconds: 2), TimeSpan(nanoseconds: duration.nanoseconds / 5))
+    }
 
     func run() async throws {
         ShutdownSignal.install()

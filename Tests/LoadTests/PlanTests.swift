@@ -48,16 +48,33 @@ import Testing
             ("tcp://[::]:7410", false, true), ("tcp://localhost.example.com:7410", false, true),
             ("http://127.0.0.1:7410", false, false), ("tcp://127.0.0.1", false, false), ("ipc://", false, false),
             ("tcp://127.0.0.1:0", false, false), ("tcp://:7410", false, false), ("127.0.0.1:7410", false, false),
+            // A list is what a channel takes it for, each part an endpoint.
+            ("tcp://127.0.0.1:1,tcp://localhost:2,ipc:///tmp/a", true, true),
+            ("ipc:///tmp/x,tcp://192.0.2.1:7410", false, true), ("tcp://127.0.0.1:1,tcp://192.0.2.1:7410", false, true),
+            ("ipc:///tmp/x,", false, false), ("tcp://127.0.0.1:1, tcp://127.0.0.1:2", false, false),
         ])
     func check(endpoint: String, isAllowed: Bool, isAllowedToOwner: Bool) {
         #expect((TargetCheck.refusal(of: endpoint, isOwned: false) == nil) == isAllowed)
         #expect((TargetCheck.refusal(of: endpoint, isOwned: true) == nil) == isAllowedToOwner)
+    }
+
+    @Test(
+        "A process is looked for at an endpoint of this machine alone",
+        arguments: [
+            ("tcp://127.0.0.1:7410", 7410, nil), ("tcp://[::1]:1", 1, nil), ("tcp://192.0.2.1:7410", nil, nil),
+            ("tcp://example.com:7410", nil, nil), ("tcp://127.0.0.1:1,tcp://127.0.0.1:2", nil, nil),
+            ("ipc:///tmp/x", nil, "/tmp/x"), ("ipc://", nil, nil),
+        ] as [(String, UInt16?, String?)])
+    func local(endpoint: String, port: UInt16?, path: String?) {
+        #expect(TargetCheck.loopbackPort(of: endpoint) == port)
+        #expect(TargetCheck.path(of: endpoint) == path)
     }
 }
 
 @Suite("Service levels") struct ServiceLevelTests {
     private struct Facts: MeasuredFacts {
         var milliseconds: [Double: Double] = [50: 1, 99: 20, 100: 80]
+        var ended = 10_000
         var errorShare = 0.001
         var rate = 5000.0
         func latency(percentile: Double) -> TimeSpan? {
@@ -76,13 +93,20 @@ import Testing
         #expect(try ServiceLevel(text).judge(Facts()).allSatisfy(\.isMet) == isMet)
     }
 
-    @Test("Who answers nothing meets no bound on latency")
+    @Test("A run in which no call ended has met nothing")
     func nothing() throws {
-        let facts = Facts(milliseconds: [:], errorShare: 0, rate: 0)
-        let verdicts = try ServiceLevel("p99=1h,errors=1%").judge(facts)
-        #expect(verdicts.map(\.isMet) == [false, true])
-        #expect(verdicts[0].measured == "nothing was answered")
+        let facts = Facts(milliseconds: [:], ended: 0, errorShare: 0, rate: 0)
+        let verdicts = try ServiceLevel("p99=1h,errors=1%,rate=1").judge(facts)
+        #expect(verdicts.map(\.isMet) == [false, false, false])
+        #expect(verdicts.map(\.measured) == ["nothing was measured", "nothing was measured", "0/s"])
         #expect(verdicts[0].objective == "p99 <= 3600 s")
+    }
+
+    @Test("A percentile at which a failed call stands is broken, whatever the bound")
+    func failed() throws {
+        let verdicts = try ServiceLevel("p50=1ms,p99=1h").judge(Facts(milliseconds: [50: 1]))
+        #expect(verdicts.map(\.isMet) == [true, false])
+        #expect(verdicts[1].measured == "a failed call")
     }
 
     @Test(
@@ -131,21 +155,29 @@ import Testing
         #expect(plan.failed == nil)
     }
 
-    @Test(
-        "What is saturated is told by the first cause that fits",
-        arguments: [
-            (true, true, true, 0.99, 0.99, 0.99, .nothing), (false, true, true, 0.95, 0.95, 0.9, .generator),
-            (false, true, true, 0.5, 0.95, 0.9, .server), (false, true, true, 0.5, nil, 0.97, .machine),
-            (true, false, true, 0.5, 0.5, 0.5, .errors), (true, false, true, 0.5, 0.93, 0.5, .server),
-            (true, true, false, 0.5, 0.5, 0.5, .schedule), (false, true, true, 0.5, 0.5, 0.5, .latency),
-        ] as [(Bool, Bool, Bool, Double, Double?, Double, Saturation)])
-    func saturation(
-        latency: Bool, errors: Bool, schedule: Bool, generator: Double, server: Double?, machine: Double,
-        cause: Saturation
-    ) {
-        let facts = Saturation.Facts(
-            holdsLatency: latency, holdsErrors: errors, keptSchedule: schedule, generatorShare: generator,
-            serverThreadShare: server, machineShare: machine)
-        #expect(Saturation(facts) == cause)
+    private static let held = Saturation.Facts(
+        holdsLatency: true, holdsErrors: true, keptSchedule: true, isGeneratorSaturated: false, isDataShort: false,
+        serverThreadShare: 0.5, isQueueing: false, machineShare: 0.5)
+
+    @Test("What is saturated is told by the first cause that fits; a thread that never rests is none by itself")
+    func saturation() {
+        let cases: [(Saturation, (inout Saturation.Facts) -> Void)] = [
+            (.nothing, { ($0.isGeneratorSaturated, $0.serverThreadShare, $0.isQueueing) = (true, 1, true) }),
+            (.generator, { ($0.holdsLatency, $0.isGeneratorSaturated, $0.isDataShort) = (false, true, true) }),
+            (.data, { ($0.holdsErrors, $0.isDataShort, $0.serverThreadShare, $0.isQueueing) = (false, true, 1, true) }),
+            (.server, { ($0.holdsLatency, $0.serverThreadShare, $0.isQueueing) = (false, 0.95, true) }),
+            (.server, { ($0.holdsErrors, $0.serverThreadShare, $0.isQueueing) = (false, 0.95, true) }),
+            (.latency, { ($0.holdsLatency, $0.serverThreadShare) = (false, 1) }),
+            (.latency, { ($0.holdsLatency, $0.isQueueing) = (false, true) }),
+            (.machine, { ($0.holdsLatency, $0.serverThreadShare, $0.machineShare) = (false, nil, 0.97) }),
+            (.errors, { ($0.holdsErrors, $0.keptSchedule) = (false, false) }),
+            (.schedule, { $0.keptSchedule = false }),
+            (.latency, { $0.holdsLatency = false }),
+        ]
+        for (index, (cause, change)) in cases.enumerated() {
+            var facts = Self.held
+            change(&facts)
+            #expect(Saturation(facts) == cause, "case \(index)")
+        }
     }
 }

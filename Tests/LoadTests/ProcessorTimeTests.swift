@@ -44,6 +44,19 @@ import Testing
         #expect(ProcessFiles.listeners(table, port: 7412) == [])
     }
 
+    @Test("Listening sockets are found by path, whatever that holds; connected ones are not")
+    func pathListeners() {
+        let table = """
+            Num       RefCount Protocol Flags    Type St Inode Path
+            0000000000000000: 00000002 00000000 00010000 0001 01  1111 /tmp/a b.sock
+            0000000000000000: 00000003 00000000 00000000 0001 03  2222 /tmp/a b.sock
+            0000000000000000: 00000002 00000000 00010000 0001 01  3333 /tmp/a
+            0000000000000000: 00000003 00000000 00000000 0001 03  4444
+            """
+        #expect(ProcessFiles.listeners(table, path: "/tmp/a b.sock") == ["1111"])
+        #expect(ProcessFiles.listeners(table, path: "/tmp/b") == [])
+    }
+
     @Test("This process is seen to work")
     func own() throws {
         let before = ProcessorTime.own()

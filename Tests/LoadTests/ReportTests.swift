@@ -3,24 +3,32 @@ import Foundation
 import Histogram
 import RPC
 import RPCZeroMQ
+import Synchronization
 import Testing
 
 @testable import billing_load
 
 @Suite("Reports") struct ReportTests {
     /// A run in which the n-th call took n milliseconds, and some failed.
-    static func result(calls: Int = 1000, failed: Int = 0, rate: Double = 100) -> RunResult {
+    static func result(
+        calls: Int = 1000, failed: Int = 0, rate: Double = 100, lag: Int64 = 50_000, busiestThread: Double = 0.4,
+        loop: Load.Loop? = nil
+    ) -> RunResult {
         var sample = Sample(operations: 2)
         for index in 1...calls {
-            sample.operations[index % 2].record(.success(1), nanoseconds: Int64(index) * 1_000_000)
-            sample.lag.record(nanoseconds: 50_000)
+            let latency = Int64(index) * 1_000_000
+            sample.record(
+                EndedCall(
+                    outcome: .success(1), operation: index % 2, intended: 0, ready: 0, sent: lag,
+                    ended: max(latency, lag)), isInTime: true, isMeasured: true)
         }
         let refusal = RPCError(.resourceExhausted, "call.overloaded", "No.")
         for _ in 0..<failed { sample.operations[0].record(.failure(refusal), nanoseconds: 1) }
-        let share = ProcessorTime.Share(process: 0.5, busiestThread: 0.4)
+        let share = ProcessorTime.Share(process: 0.5, busiestThread: busiestThread)
         return RunResult(
             load: Load(
-                loop: .open(.constant(rate: rate)), duration: TimeSpan(seconds: 12), warmUp: TimeSpan(seconds: 2),
+                loop: loop ?? .open(.constant(rate: rate)), duration: TimeSpan(seconds: 12),
+                warmUp: TimeSpan(seconds: 2),
                 seed: 1),
             measuredSeconds: 10, wasStopped: false, sample: sample, total: sample.measured,
             seconds: [
@@ -48,7 +56,7 @@ import Testing
         let steps = [(100.0, Saturation.nothing), (200, .nothing), (400, .server), (400, .errors)].map {
             Ramp.Step(rate: $0, result: result(rate: $0), saturation: $1)
         }
-        return Ramp.Outcome(steps: steps, bound: TimeSpan(seconds: 0.02))
+        return Ramp.Outcome(steps: steps, bound: TimeSpan(seconds: 0.02), isComplete: true)
     }
 
     @Test("What is written is read again")
@@ -59,7 +67,8 @@ import Testing
         let result = Self.result()
         try ReportFiles.write(
             Self.report(result, ramp: Self.ramp()), result.total.latency, before: nil, to: folder.path())
-        let read = try ReportFiles.read(folder.appending(path: "report.json").path())
+        let path = folder.appending(path: "report.json").path()
+        let read = try ReportFiles.read(path, of: .metering, "lifecycle")
         #expect(read.result.rate == 100 && read.result.calls == 1000 && read.ramp?.knee == 200)
         #expect(read.ramp?.saturated == .errors)
         #expect(read.distribution == result.total.latency.distribution && read.seconds == result.seconds)
@@ -68,8 +77,26 @@ import Testing
             #expect(FileManager.default.contents(atPath: folder.appending(path: name).path())?.isEmpty == false)
         }
         try Data(#"{"format": 2}"#.utf8).write(to: folder.appending(path: "other.json"))
-        #expect(throws: ReportFiles.Fault.self) { try ReportFiles.read(folder.appending(path: "other.json").path()) }
-        #expect(throws: ReportFiles.Fault.self) { try ReportFiles.read(folder.appending(path: "none.json").path()) }
+        for (path, service, scenario) in [
+            (folder.appending(path: "other.json").path(), .metering, "lifecycle"),
+            (folder.appending(path: "none.json").path(), .metering, "lifecycle"), (path, .metering, "cuts"),
+            (path, .refund, "lifecycle"),
+        ] as [(String, Service, String)] {
+            #expect(throws: ReportFiles.Fault.self) { try ReportFiles.read(path, of: service, scenario) }
+        }
+    }
+
+    @Test("A folder that cannot be made is found out before the run; one that can is there then")
+    func folder() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(
+            path: "report-\(UInt64.random(in: 0...UInt64.max))/a/b")
+        defer {
+            try? FileManager.default.removeItem(at: folder.deletingLastPathComponent().deletingLastPathComponent())
+        }
+        try ReportFiles.prepare(folder.path())
+        try ReportFiles.prepare(folder.path())
+        #expect(FileManager.default.isWritableFile(atPath: folder.path()))
+        #expect(throws: ReportFiles.Fault.self) { try ReportFiles.prepare("/dev/null/report") }
     }
 
     @Test("The histogram's cells hold all calls, in order")
@@ -91,6 +118,8 @@ import Testing
         #expect(page.contains("call.overloaded") && page.contains("<th>create</th>"))
         #expect(page.components(separatedBy: "<svg").count == 4)
         #expect(!page.contains("class=\"a-old\""))
+        // Nothing that this run has not, and percentiles as such where the pointer rests.
+        #expect(!page.contains("knee") && page.contains("<title>this run: 50.000 %, 500</title>"))
     }
 
     @Test("Two runs are drawn together, with the change of each figure; a ramp adds its curve")
@@ -102,6 +131,8 @@ import Testing
         #expect(page.contains("<polyline class=\"a-old\"") && page.contains("<polyline class=\"a\""))
         #expect(page.contains("<th>answered, calls a second</th><td>50</td><td>100</td><td>-50 %</td>"))
         #expect(page.contains("<th>knee, calls a second</th><td>200</td><td>-</td><td></td>"))
+        #expect(page.contains("<th>400</th><td>100</td><td>500</td><td>990</td><td>0</td><td>fails: server</td>"))
+        #expect(page.contains("what saturated above the knee: errors: calls are refused or lost"))
     }
 
     @Test(
@@ -150,7 +181,7 @@ import Testing
     func table() {
         final class Two: Scenario {
             let operations = ["create", "release"]
-            func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall {
+            func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall? {
                 PlannedCall(operation: 0) { _ throws(RPCError) in 1 }
             }
         }
@@ -162,6 +193,53 @@ import Testing
         #expect(text.contains("sent late     p50 50 µs, p99 50 µs"))
         #expect(!text.contains("warning"))
         #expect(ResultText.text(ReportTests.result(calls: 1), Two()).contains("  release"))
+    }
+
+    @Test(
+        "A thread without rest makes the load tester no cause, unless calls are late for it; a closed loop cannot tell")
+    func generator() {
+        func isNamed(_ result: RunResult) -> Bool {
+            ResultText.warnings(of: result).contains { $0.hasPrefix("the load tester's busiest thread") }
+        }
+        #expect(!isNamed(ReportTests.result(busiestThread: 1)))
+        #expect(isNamed(ReportTests.result(lag: 400_000_000, busiestThread: 1)))
+        #expect(!isNamed(ReportTests.result(lag: 400_000_000)))
+        let closed = ReportTests.result(busiestThread: 1, loop: .closed(outstanding: 1))
+        #expect(
+            ResultText.warnings(of: closed).contains { $0.hasSuffix("if --reactors 2 gives more, it is what is slow") })
+        func saturation(_ seconds: Double, lag: Int64, busiestThread: Double = 0.4) -> Saturation {
+            ReportTests.result(lag: lag, busiestThread: busiestThread).saturation(
+                bound: TimeSpan(seconds: seconds), errors: 1)
+        }
+        #expect(saturation(0.6, lag: 400_000_000, busiestThread: 1) == .generator)
+        #expect(saturation(0.6, lag: 400_000_000) == .schedule)
+        // Within the bound with all our lateness, which is less than half of it.
+        #expect(saturation(1, lag: 400_000_000, busiestThread: 1) == .nothing)
+        #expect(saturation(1, lag: 600_000_000) == .schedule)
+        // Half of the calls take 500 of 1000 ms, so they queue in a service without rest; a few slow ones do not.
+        let bound = TimeSpan(seconds: 0.9)
+        #expect(ReportTests.result(busiestThread: 1).saturation(bound: bound, errors: 1) == .server)
+    }
+
+    @Test("A ramp that ran out of time says so")
+    func cutShort() {
+        let step = Ramp.Step(rate: 100, result: ReportTests.result(), saturation: .nothing)
+        func text(_ isComplete: Bool) -> String {
+            RampText.outcome(Ramp.Outcome(steps: [step], bound: TimeSpan(seconds: 2), isComplete: isComplete))
+        }
+        #expect(!text(true).contains("warning") && text(false).contains("warning: the time was over"))
+    }
+
+    @Test("A status line fits its terminal, so that the next one can take its place")
+    func status() {
+        let written = Mutex("")
+        func show(_ text: String, columns: Int?) -> String {
+            Console(isTerminal: true, columns: { columns }, write: { text in written.withLock { $0 = text } })
+                .status(text)
+            return written.withLock { $0 }
+        }
+        #expect(show("12345678", columns: 6) == "\r\u{1b}[K12345")
+        #expect(show("12345678", columns: nil) == "\r\u{1b}[K12345678")
     }
 
     @Test("A bar is full at the end, also of nothing")

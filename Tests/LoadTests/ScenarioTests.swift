@@ -19,7 +19,10 @@ private final class Bench: Sendable {
         var failed = 0
         for number in 0..<calls {
             var random = SeededGenerator(seed: UInt64(number))
-            let call = scenario.plan(number, &random)
+            guard let call = scenario.plan(number, &random) else {
+                failed += 1
+                continue
+            }
             mix[call.operation] += 1
             do throws(RPCError) { _ = try await call.send(channel) } catch { failed += 1 }
         }
@@ -77,14 +80,42 @@ private final class Bench: Sendable {
         #expect(stock.all == [taken[0] + 10])
     }
 
-    @Test("Calls about things that are all in use are told as that, and are not sent")
-    func allInUse() async {
-        let scenario = UserScenario(bench.dataSet(accounts: 1))
+    @Test(
+        "As many calls can be under way as a scenario says, and no more",
+        arguments: [
+            (.metering, "cuts", 256), (.gateway, "users", 50), (.pricing, "quotes", nil), (.pricing, "rating", nil),
+            (.metering, "lifecycle", 50), (.order, "money", 50), (.order, "usage", 4), (.refund, "refunds", 200),
+            // 4 groups an account, so 16 of the 50 accounts have the 64 lines of a batch.
+        ] as [(Service, String, Int?)])
+    func bound(service: Service, name: String, count: Int?) throws {
+        let scenario = try #require(Catalogue.entry(service, name)).make(bench.dataSet())
+        #expect(scenario.bound?.count == count)
+        // Those that need no preparation by calls.
+        guard ["cuts", "users"].contains(name), let count else { return }
         var random = SeededGenerator(seed: 1)
-        _ = scenario.plan(0, &random)
-        let second = scenario.plan(1, &random)
-        let error = await #expect(throws: RPCError.self) { _ = try await second.send(channel(Router())) }
-        #expect(error?.reason == "load.all_in_use")
+        #expect((0..<count).allSatisfy { scenario.plan($0, &random) != nil })
+        #expect(scenario.plan(count, &random) == nil)
+    }
+
+    @Test("A few subscriptions find something to do, however far their refunds are")
+    func fewSubscriptions() async throws {
+        var router = Router()
+        router.handle(RefundV1.Refunds.quoteRefund) { (_: RefundV1.QuoteRefundRequest, _) in
+            Response(RefundV1.QuoteRefundReply(token: "t"))
+        }
+        router.handle(RefundV1.RefundSteps.closeRefund) { (_: RefundV1.CloseRefundRequest, _) in
+            Response(RefundV1.RefundReply())
+        }
+        router.handle(RefundV1.RefundSteps.openRefund) { (_: RefundV1.OpenRefundRequest, _) in
+            Response(RefundV1.RefundReply())
+        }
+        router.handle(RefundV1.RefundSteps.payRefund) { (_: RefundV1.PayRefundRequest, _) in
+            Response(RefundV1.RefundReply())
+        }
+        let scenario = RefundScenario(bench.dataSet(groups: 2))
+        scenario.fill([Subscription(account: "acct-1", number: 0)])
+        let (mix, failed) = await bench.mix(scenario, 500, on: channel(router))
+        #expect(failed == 0 && mix.allSatisfy { $0 > 10 })
     }
 
     @Test(

@@ -41,7 +41,10 @@ import Testing
         #expect(first(5, .trace(offsets, speed: 10)) == [0, 100_000_000, 150_000_000])
         #expect(Schedule(.trace(offsets, speed: 10)).end == TimeSpan("150ms"))
         #expect(Schedule(.constant(rate: 1)).end == nil)
-        #expect(Schedule(.trace(offsets, speed: 1)).meanRate(over: TimeSpan(seconds: 1.2)) == 2 / 1.2)
+        let schedule = Schedule(.trace(offsets, speed: 1))
+        #expect(schedule.meanRate(from: TimeSpan(seconds: 0), to: TimeSpan(seconds: 1.25)) == 2 / 1.25)
+        #expect(schedule.meanRate(from: TimeSpan(seconds: 0.5), to: TimeSpan(seconds: 1.5)) == 1)
+        #expect(schedule.meanRate(from: TimeSpan(seconds: 1.5), to: TimeSpan(seconds: 1.5)) == 0)
     }
 
     @Test(

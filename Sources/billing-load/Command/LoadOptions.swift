@@ -5,13 +5,6 @@ extension TimeSpan: ExpressibleByArgument {
     var defaultValueDescription: String { description.replacing(" ", with: "") }
 }
 
-extension ServiceLevel: ExpressibleByArgument {
-    init?(argument: String) {
-        guard let level = try? ServiceLevel(argument) else { return nil }
-        self = level
-    }
-}
-
 /// Which service is loaded, and how it comes to run.
 struct TargetOptions: ParsableArguments {
     @Option(help: "Endpoint of the service: tcp://127.0.0.1:PORT or ipc://PATH. Its default endpoint if not given.")
@@ -35,7 +28,7 @@ struct TargetOptions: ParsableArguments {
 
 /// How the service is loaded.
 struct RateOptions: ParsableArguments {
-    @Option(help: "Open loop: calls a second, sent when they are due whatever became of those before.")
+    @Option(help: "Open loop: calls a second, sent when they are due whatever became of those before. (default: 1000)")
     var rate: Double?
 
     @Flag(help: "Open loop: random gaps with the mean of --rate, as independent users make them.")
@@ -59,13 +52,15 @@ struct RateOptions: ParsableArguments {
     @Option(help: "Threads of the load tester that send and receive.")
     var reactors = 1
 
-    @Option(help: "How long calls are sent, the warm-up included.")
-    var duration = TimeSpan(nanoseconds: 30_000_000_000)
+    @Option(
+        help: "How long calls are sent, the warm-up included; all steps together if --ramp. (default: 30s, a ramp 5m)")
+    var duration: TimeSpan?
 
-    @Option(help: "What comes first and is not measured.")
-    var warmUp = TimeSpan(nanoseconds: 2_000_000_000)
+    @Option(
+        help: "What comes first, in each step if --ramp, and is not measured. (default: a fifth, at most 2s)")
+    var warmUp: TimeSpan?
 
-    @Option(help: "How long a call may take; no call is sent twice.")
+    @Option(help: "How long a call may take, and wait before it is sent; no call is sent twice.")
     var timeout = TimeSpan(nanoseconds: 5_000_000_000)
 
     func validate() throws {
@@ -76,14 +71,15 @@ struct RateOptions: ParsableArguments {
             throw ValidationError("--arrivals has its own rate; change it with --speed.")
         }
         func check(_ holds: Bool, _ text: String) throws { if !holds { throw ValidationError(text) } }
-        try check((0.001...10_000_000).contains(rate ?? 1), "--rate is a number from 0.001 to 10000000.")
-        try check((0.001...1_000_000).contains(speed), "--speed is a number from 0.001 to 1000000.")
-        try check((1...1024).contains(connections), "--connections is 1 to 1024.")
+        try check((0.001...10_000_000).contains(rate ?? 1), "--rate must be a number from 0.001 to 10000000.")
+        try check((0.001...1_000_000).contains(speed), "--speed must be a number from 0.001 to 1000000.")
+        try check((1...1024).contains(connections), "--connections must be 1 to 1024.")
         try check(
-            (1...4096).contains(outstanding ?? 1), "--outstanding is 1 to 4096, as many as a service takes of a peer.")
-        try check((1...connections).contains(reactors), "--reactors is 1 to the number of connections.")
-        try check(warmUp < duration, "--warm-up is shorter than --duration.")
-        try check(timeout.nanoseconds >= 1_000_000, "--timeout is at least 1 ms.")
+            (1...4096).contains(outstanding ?? 1),
+            "--outstanding must be 1 to 4096, as many as a service takes of a peer.")
+        try check((1...connections).contains(reactors), "--reactors must be 1 to the number of connections.")
+        try check(duration != .zero, "--duration must be longer than 0 s.")
+        try check(timeout.nanoseconds >= 1_000_000, "--timeout must be at least 1ms.")
     }
 
     static let defaultRate = 1000.0
@@ -103,21 +99,24 @@ struct RateOptions: ParsableArguments {
 
 /// What the calls are about.
 struct DataOptions: ParsableArguments {
-    @Option(help: "Accounts that are made before the run.")
+    @Option(help: "Accounts that are made before the run, each with one call at a time; pricing has none.")
     var accounts = 5000
 
-    @Option(help: "Groups, orders or subscriptions that are made before the run.")
+    @Option(help: "Groups (metering, order) or subscriptions (refund) that the accounts have between them.")
     var groups = 20_000
 
-    @Option(help: "Lines of a batch between services.")
+    @Option(help: "Lines of a batch between services: pricing rating, order usage.")
     var lines = 256
 
-    @Option(help: "Seed of all choices: the same seed sends the same calls.")
+    @Option(
+        help:
+            "Seed of all choices: the same one makes the same mix; whose turn it is depends on who has no call under way."
+    )
     var seed: UInt64 = 1
 
     func validate() throws {
         guard (1...10_000_000).contains(accounts), (1...10_000_000).contains(groups), (1...2048).contains(lines) else {
-            throw ValidationError("--accounts and --groups are 1 to 10000000, --lines 1 to 2048.")
+            throw ValidationError("--accounts and --groups must be 1 to 10000000, --lines 1 to 2048.")
         }
     }
 }
@@ -133,12 +132,12 @@ struct RampOptions: ParsableArguments {
     @Option(help: "The most errors at a rate that is held, in percent.")
     var rampErrors = 0.1
 
-    @Option(help: "How long each step lasts; a fifth of it is warm-up.")
+    @Option(help: "How long each step lasts.")
     var rampStep = TimeSpan(nanoseconds: 5_000_000_000)
 
     func validate() throws {
         guard (0...100).contains(rampErrors), rampStep.nanoseconds >= 100_000_000 else {
-            throw ValidationError("--ramp-errors is 0 to 100, --ramp-step at least 100 ms.")
+            throw ValidationError("--ramp-errors must be 0 to 100, --ramp-step at least 100ms.")
         }
     }
 }
@@ -148,13 +147,14 @@ struct ReportOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "What the run must achieve: p99=20ms,errors=0.1%,max=1s,rate=5000.",
-            discussion: "Exit status 1 if it does not."))
+            discussion: "Exit status 1 if it does not. A failed call counts as slower than any that is answered."),
+        transform: { try ServiceLevel($0) })
     var slo: ServiceLevel?
 
     @Option(help: "Folder for report.json, histogram.csv and report.html.")
     var report: String?
 
-    @Option(help: "The report.json of an earlier run, to compare with in report.html.")
+    @Option(help: "The report.json of an earlier run of the same scenario, to compare with in report.html.")
     var compare: String?
 
     func validate() throws {

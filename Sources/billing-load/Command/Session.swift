@@ -1,3 +1,4 @@
+import ArgumentParser
 import BillingCore
 import Foundation
 import Logging
@@ -21,13 +22,21 @@ struct Session {
 
     private var service: Service { command.service }
 
+    /// What is to be done.
+    private struct Assignment {
+        let name: String
+        let scenario: any Scenario
+        let maker: CallMaker
+        /// Without a ramp.
+        let load: Load
+        /// The run to compare with.
+        let before: Report?
+    }
+
     /// - Returns: whether the service level was kept.
     /// - Throws: what kept the run from being made.
     func run() async throws -> Bool {
-        guard let entry = Catalogue.entry(service, command.scenario) else { preconditionFailure("checked before") }
-        let loop = try command.rate.loop(seed: command.data.seed)
-        // Found out now, not after the run.
-        _ = try command.report.compare.map(ReportFiles.read)
+        let assignment = try makeAssignment()
         let stop = stop
         Task {
             _ = await ShutdownSignal.wait()
@@ -36,7 +45,7 @@ struct Session {
         let standIns = try await startStandIns()
         do {
             let isKept = try await withService(standIns) { endpoint, started in
-                try await load(endpoint, started, entry, loop)
+                try await load(endpoint, started, assignment)
             }
             await standIns.stop()
             return isKept
@@ -44,6 +53,32 @@ struct Session {
             await standIns.stop()
             throw error
         }
+    }
+
+    /// Finds out what cannot be done before anything is started.
+    private func makeAssignment() throws -> Assignment {
+        guard let entry = Catalogue.entry(service, command.scenario) else { preconditionFailure("checked before") }
+        let (rate, report) = (command.rate, command.report)
+        let maker = CallMaker(runID: RandomIdentifierGenerator().next(), timeout: rate.timeout)
+        let scenario = entry.make(DataSet(command.data, maker))
+        var load = Load(
+            loop: try rate.loop(seed: command.data.seed), duration: command.duration,
+            warmUp: .zero, seed: command.data.seed, timeout: rate.timeout)
+        load.warmUp = command.warmUp(of: load.sendingEnd)
+        guard load.warmUp == .zero || load.warmUp < load.sendingEnd else {
+            throw ValidationError("The trace ends in the warm-up, so that nothing would be measured.")
+        }
+        if case .closed(let outstanding) = load.loop, let bound = scenario.bound,
+            outstanding * rate.connections > bound.count
+        {
+            throw ValidationError(
+                "\(outstanding) calls on each of \(rate.connections) connections are more than the "
+                    + "\(Figures.grouped(bound.count)) \(bound.name) of \(service.rawValue) \(entry.name), "
+                    + "each of which has one call at a time.")
+        }
+        try report.report.map(ReportFiles.prepare)
+        let before = try report.compare.map { try ReportFiles.read($0, of: service, entry.name) }
+        return Assignment(name: entry.name, scenario: scenario, maker: maker, load: load, before: before)
     }
 
     private func startStandIns() async throws -> StandIns {
@@ -80,13 +115,13 @@ struct Session {
     }
 
     private func load(
-        _ endpoint: String, _ started: StartedService?, _ entry: Catalogue.Entry, _ loop: Load.Loop
+        _ endpoint: String, _ started: StartedService?, _ assignment: Assignment
     ) async throws -> Bool {
         let connections = try Connections.open(
             endpoint, connections: command.rate.connections, reactors: command.rate.reactors,
             timeout: command.rate.timeout, logger: logger)
         do {
-            let isKept = try await load(connections, endpoint, started, entry, loop)
+            let isKept = try await load(connections, endpoint, started, assignment)
             await connections.close()
             return isKept
         } catch {
@@ -96,16 +131,14 @@ struct Session {
     }
 
     private func load(
-        _ connections: Connections, _ endpoint: String, _ started: StartedService?, _ entry: Catalogue.Entry,
-        _ loop: Load.Loop
+        _ connections: Connections, _ endpoint: String, _ started: StartedService?, _ assignment: Assignment
     ) async throws -> Bool {
         let target = try await Target.find(
             service, at: endpoint, through: connections.channels[0][0], started: started, hint: hint)
-        let maker = CallMaker(runID: RandomIdentifierGenerator().next(), timeout: command.rate.timeout)
-        let scenario = entry.make(DataSet(command.data, maker))
-        console.line("\(service.rawValue) at \(endpoint), scenario \(entry.name), seed \(command.data.seed)")
+        let scenario = assignment.scenario
+        console.line("\(service.rawValue) at \(endpoint), scenario \(assignment.name), seed \(command.data.seed)")
         try await scenario.prepare(
-            Preparation(connections: connections, maker: maker, console: console, stop: stop))
+            Preparation(connections: connections, maker: assignment.maker, console: console, stop: stop))
         // For people who read the report; nothing is computed from the wall clock.
         let startedAt = Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)).description
         let run = { @Sendable [stop] (load: Load, firstNumber: Int) in
@@ -113,7 +146,7 @@ struct Session {
                 scenario: scenario, connections: connections, load: load, server: target.process, stop: stop,
                 firstNumber: firstNumber)
         }
-        let (result, ramp) = command.ramp.ramp ? await findKnee(run) : (await runOnce(loop, run), nil)
+        let (result, ramp) = command.ramp.ramp ? await findKnee(run) : (await runOnce(assignment.load, run), nil)
         guard let result else { throw StartedService.Fault(description: "stopped before anything was measured") }
         console.write(ResultText.text(result, scenario))
         if let ramp { console.write(RampText.outcome(ramp)) }
@@ -121,19 +154,16 @@ struct Session {
         console.write(ResultText.verdicts(verdicts))
         if let folder = command.report.report {
             let report = Report(
-                command, scenario: entry.name, startedAt: startedAt, result, ramp, verdicts,
+                command, scenario: assignment.name, startedAt: startedAt, result, ramp, verdicts,
                 operations: scenario.operations)
-            try ReportFiles.write(
-                report, result.total.latency, before: try command.report.compare.map(ReportFiles.read), to: folder)
+            try ReportFiles.write(report, result.total.latency, before: assignment.before, to: folder)
             console.write("  report        \(folder)/report.html\n")
         }
         return verdicts.allSatisfy(\.isMet)
     }
 
-    private func runOnce(_ loop: Load.Loop, _ run: (Load, Int) -> Run) async -> RunResult? {
-        let load = Load(
-            loop: loop, duration: command.rate.duration, warmUp: command.rate.warmUp, seed: command.data.seed)
-        let result = await run(load, 0).perform(LiveDisplay(console: console, duration: load.duration).show)
+    private func runOnce(_ load: Load, _ run: (Load, Int) -> Run) async -> RunResult? {
+        let result = await run(load, 0).perform(LiveDisplay(console: console, duration: load.sendingEnd).show)
         console.line("")
         return result
     }
@@ -144,12 +174,12 @@ struct Session {
         let ramp = Ramp(
             plan: RampPlan(start: command.rate.rate ?? RateOptions.defaultRate), bound: options.rampBound,
             errors: options.rampErrors / 100, isPoisson: command.rate.poisson, run: run, seed: command.data.seed,
-            stepDuration: options.rampStep, warmUp: TimeSpan(nanoseconds: options.rampStep.nanoseconds / 5))
+            stepDuration: options.rampStep, warmUp: command.warmUp(of: options.rampStep),
+            timeout: command.rate.timeout, duration: command.duration)
         console.line(RampText.heading())
         let display = LiveDisplay(console: console, duration: options.rampStep)
         let outcome = await ramp.perform(
-            stop: stop, begin: { _ in { if console.isTerminal { display.show($0) } } },
-            end: { console.line(RampText.line($0)) })
+            stop: stop, begin: { _ in display.show }, end: { console.line(RampText.line($0)) })
         console.line("")
         return ((outcome.knee ?? outcome.steps.min { $0.rate < $1.rate })?.result, outcome)
     }
@@ -160,40 +190,5 @@ struct Session {
         let arguments = StartedService.arguments(
             service, at: command.endpoint, neighbours: standIns, catalog: command.target.catalog)
         return "Start it with\n  billingd \(arguments.joined(separator: " "))\nor have it started by --start."
-    }
-}
-
-extension DataSet {
-    fileprivate init(_ options: DataOptions, _ maker: CallMaker) {
-        self.init(
-            accounts: options.accounts, groups: options.groups, seed: options.seed, maker: maker,
-            linesPerBatch: options.lines)
-    }
-}
-
-extension Report {
-    fileprivate init(
-        _ command: Program, scenario: String, startedAt: String, _ result: RunResult, _ ramp: Ramp.Outcome?,
-        _ verdicts: [ServiceLevel.Verdict], operations: [String]
-    ) {
-        let name: String
-        var outstanding: Int?
-        switch result.load.loop {
-        case .open(.constant): name = "open"
-        case .open(.poisson): name = "poisson"
-        case .open(.trace): name = "trace"
-        case .closed(let calls): (name, outstanding) = ("closed", calls)
-        }
-        self.init(
-            service: command.service.rawValue, scenario: scenario, startedAt: startedAt,
-            command: CommandLine.arguments.dropFirst().joined(separator: " "),
-            load: LoadFacts(
-                loop: name, intendedRate: result.intendedRate, outstanding: outstanding,
-                connections: command.rate.connections, reactors: command.rate.reactors,
-                durationSeconds: result.load.duration.seconds, warmUpSeconds: result.load.warmUp.seconds,
-                seed: command.data.seed, accounts: command.data.accounts, groups: command.data.groups),
-            result: ResultFacts(result, operations: operations), distribution: result.total.latency.distribution,
-            seconds: result.seconds, ramp: ramp.map(RampFacts.init), verdicts: verdicts,
-            warnings: ResultText.warnings(of: result))
     }
 }

@@ -8,6 +8,8 @@ struct Connections: Sendable {
     let reactors: [Reactor]
     /// The connections of each reactor.
     let channels: [[ZeroMQChannel]]
+    /// One more, for what is not measured: it sends again what the service was too busy for.
+    let patient: ZeroMQChannel
 
     /// - Parameter timeout: of the calls, which are sent once and never again, so that we put no more load on the
     ///   service than we say.
@@ -19,6 +21,8 @@ struct Connections: Sendable {
         let once = RetryPolicy(
             attemptMilliseconds: longest, maximumAttemptMilliseconds: longest, pauseMilliseconds: longest * 1000,
             maximumPauseMilliseconds: longest * 1000)
+        // The workers bound what is under way, so that our own refusals are not taken for the service's.
+        let configuration = ZeroMQChannel.Configuration(retry: once, queuedCalls: 2 * Worker.mostUnderWay)
         var started: [Reactor] = []
         var channels: [[ZeroMQChannel]] = []
         for index in 0..<reactors {
@@ -28,10 +32,11 @@ struct Connections: Sendable {
             for _ in 0..<(connections / reactors + (index < connections % reactors ? 1 : 0)) {
                 channels[index].append(
                     try ZeroMQChannel(
-                        reactor: reactor, endpoint: endpoint, configuration: ZeroMQChannel.Configuration(retry: once)))
+                        reactor: reactor, endpoint: endpoint, configuration: configuration))
             }
         }
-        return Connections(reactors: started, channels: channels)
+        return Connections(
+            reactors: started, channels: channels, patient: try ZeroMQChannel(reactor: started[0], endpoint: endpoint))
     }
 
     var count: Int { channels.reduce(0) { $0 + $1.count } }
@@ -50,6 +55,7 @@ struct Connections: Sendable {
 
     func close() async {
         for channel in channels.joined() { channel.close() }
+        patient.close()
         for reactor in reactors { await reactor.stop() }
     }
 }

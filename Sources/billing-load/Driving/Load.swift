@@ -13,21 +13,32 @@ struct Load: Sendable {
     /// What comes first and is not measured.
     var warmUp: TimeSpan
     var seed: UInt64
+    /// How long a call may take, and how long it may wait for something that it can be about.
+    var timeout = TimeSpan(nanoseconds: 5_000_000_000)
 
     /// When the last call is sent at the latest.
     var sendingEnd: TimeSpan {
         guard case .open(let arrivals) = loop, let end = Schedule(arrivals).end else { return duration }
         return min(end, duration)
     }
+
+    /// The time that is measured, in nanoseconds from the start. Calls that are due in it are judged, and answers that
+    /// come in it make the rate: those that come later, to a service that lags behind, would flatter it.
+    var measured: Range<Int64> { warmUp.nanoseconds..<max(warmUp, sendingEnd).nanoseconds }
 }
 
 /// Where and when in a run a worker is.
 struct RunClock: Sendable {
     let start: ContinuousClock.Instant
     let load: Load
+    let measured: Range<Int64>
+
+    init(start: ContinuousClock.Instant, load: Load) {
+        (self.start, self.load, measured) = (start, load, load.measured)
+    }
 
     func instant(_ offset: Int64) -> ContinuousClock.Instant { start.advanced(by: .nanoseconds(offset)) }
-    func isMeasured(_ offset: Int64) -> Bool { offset >= load.warmUp.nanoseconds }
+    func isWarmUp(_ offset: Int64) -> Bool { offset < measured.lowerBound }
     /// Nanoseconds since the start.
     var offset: Int64 { start.duration(to: .now).nanosecondsClamped }
 

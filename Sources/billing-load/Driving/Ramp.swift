@@ -10,6 +10,9 @@ struct Ramp: Sendable {
     let seed: UInt64
     let stepDuration: TimeSpan
     let warmUp: TimeSpan
+    let timeout: TimeSpan
+    /// No step begins that would send calls for longer than this from the start of the first one.
+    let duration: TimeSpan
 
     struct Step: Sendable {
         let rate: Double
@@ -22,6 +25,8 @@ struct Ramp: Sendable {
     struct Outcome: Sendable {
         let steps: [Step]
         let bound: TimeSpan
+        /// Whether the search came to its end, and not that of its time.
+        let isComplete: Bool
 
         /// The step at the highest rate that held.
         var knee: Step? { steps.filter(\.holds).max { $0.rate < $1.rate } }
@@ -40,10 +45,13 @@ struct Ramp: Sendable {
     ) async -> Outcome {
         var plan = plan
         var steps: [Step] = []
-        while let rate = plan.next, !stop.isSet {
+        let start = ContinuousClock.now
+        while let rate = plan.next, !stop.isSet,
+            start.duration(to: .now) + stepDuration.duration <= duration.duration
+        {
             let load = Load(
                 loop: .open(isPoisson ? .poisson(rate: rate, seed: seed) : .constant(rate: rate)),
-                duration: stepDuration, warmUp: warmUp, seed: seed)
+                duration: stepDuration, warmUp: warmUp, seed: seed, timeout: timeout)
             // Far more numbers than a step has calls, so that no call comes twice.
             let result = await run(load, steps.count << 32).perform(begin(rate))
             if stop.isSet { break }
@@ -52,6 +60,6 @@ struct Ramp: Sendable {
             end(step)
             plan.judged(holds: step.holds)
         }
-        return Outcome(steps: steps, bound: bound)
+        return Outcome(steps: steps, bound: bound, isComplete: plan.next == nil)
     }
 }

@@ -14,7 +14,9 @@ struct Run: Sendable {
     /// - Parameter show: is told of every second.
     func perform(_ show: (Second) -> Void = { _ in }) async -> RunResult {
         let clock = RunClock(start: ContinuousClock.now.advanced(by: .milliseconds(20)), load: load)
-        let recorders = connections.reactors.map { _ in Recorder(operations: scenario.operations.count) }
+        let recorders = connections.reactors.map { _ in
+            Recorder(operations: scenario.operations.count, measured: clock.measured)
+        }
         let isDone = Stop()
         let before = connections.statistics
         async let ended = work(recorders, clock, isDone)
@@ -29,7 +31,7 @@ struct Run: Sendable {
             for recorder in recorders { sample.add(recorder.take()) }
             total.add(sample)
             let now = clock.offset
-            let second = Second(sample, from: last, to: now, isWarmUp: !clock.isMeasured(now - 500_000_000))
+            let second = Second(sample, from: last, to: now, isWarmUp: clock.isWarmUp(now - 500_000_000))
             last = now
             // A rest that is short says little; its calls count in the total.
             if second.length > 0.5 || tick == 1 {
@@ -38,9 +40,10 @@ struct Run: Sendable {
             }
             if isLast { break }
         }
-        let span = await max(ended, stop.isSet ? 0 : load.sendingEnd.nanoseconds) - load.warmUp.nanoseconds
+        let end = await min(ended, clock.measured.upperBound)
+        let span = stop.isSet ? max(0, end - clock.measured.lowerBound) : Int64(clock.measured.count)
         return RunResult(
-            load: load, measuredSeconds: Double(max(0, span)) / 1e9, wasStopped: stop.isSet, sample: total,
+            load: load, measuredSeconds: Double(span) / 1e9, wasStopped: stop.isSet, sample: total,
             total: total.measured, seconds: seconds, usage: await usage,
             statistics: connections.statistics.since(before))
     }

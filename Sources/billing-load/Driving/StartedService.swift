@@ -1,11 +1,45 @@
 import Foundation
 import Synchronization
 
+/// A shell that waits until nobody holds the other end of its input any more, because we were killed or ended in a hurry;
+/// then it ends the service and deletes its data.
+private final class Watch: Sendable {
+    private let shell: Mutex<Process>
+    private let held: FileHandle
+
+    init(of service: Int32, _ folder: URL) throws {
+        let pipe = Pipe()
+        let shell = Process()
+        shell.executableURL = URL(filePath: "/bin/sh")
+        shell.arguments = [
+            "-c", "read -r line; kill -KILL \"$1\"; rm -rf -- \"$2\"", "sh", "\(service)", folder.path(),
+        ]
+        shell.standardInput = pipe.fileHandleForReading
+        shell.standardOutput = FileHandle.nullDevice
+        shell.standardError = FileHandle.nullDevice
+        try shell.run()
+        held = pipe.fileHandleForWriting
+        self.shell = Mutex(shell)
+    }
+
+    /// To be called when the service has ended, since another process may have its number then.
+    func end() {
+        shell.withLock { shell in
+            kill(shell.processIdentifier, SIGKILL)
+            shell.waitUntilExit()
+        }
+    }
+}
+
 /// A service that the load tester starts itself, over data that are deleted at the end.
 final class StartedService: Sendable {
     let process: Int32
     private let state: Mutex<Process>
+    /// Ends the service when we are gone without having stopped it.
+    private let watch: Watch
     private let folder: URL
+    /// How long the service may take to stop.
+    private static let patience = Duration.seconds(5)
 
     /// What keeps a service from starting or answering.
     struct Fault: Error, CustomStringConvertible {
@@ -45,6 +79,10 @@ final class StartedService: Sendable {
         }
         self.process = process.processIdentifier
         state = Mutex(process)
+        do { watch = try Watch(of: process.processIdentifier, folder) } catch {
+            process.terminate()
+            throw Fault(description: "/bin/sh, which ends the service if the load tester cannot, does not start")
+        }
     }
 
     /// The arguments of `billingd` that start a service for us.
@@ -68,14 +106,17 @@ final class StartedService: Sendable {
         return text.split(separator: "\n").suffix(3).joined(separator: "\n")
     }
 
-    /// Ends it as an operator would, and deletes its data.
+    /// Ends it as an operator would, or by force if it does not end, and deletes its data.
     func stop() {
         state.withLock { process in
-            if process.isRunning {
-                process.terminate()
-                process.waitUntilExit()
-            }
+            guard process.isRunning else { return }
+            process.terminate()
+            let end = ContinuousClock.now.advanced(by: Self.patience)
+            while process.isRunning, ContinuousClock.now < end { usleep(5000) }
+            if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+            process.waitUntilExit()
         }
+        watch.end()
         // A folder for temporary files, which the system clears if this cannot.
         try? FileManager.default.removeItem(at: folder)
     }

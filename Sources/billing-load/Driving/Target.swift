@@ -21,7 +21,7 @@ struct Target: Sendable {
         while true {
             switch await health.name() {
             case .success(service.rawValue):
-                let process = started?.process ?? TargetCheck.port(of: endpoint).flatMap(ProcessFiles.listener)
+                let process = started?.process ?? ProcessFiles.listener(at: endpoint)
                 return Target(endpoint: endpoint, process: process)
             case .success(let name):
                 throw StartedService.Fault(

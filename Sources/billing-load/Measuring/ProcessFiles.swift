@@ -40,9 +40,19 @@ enum ProcessFiles {
         return ((fields.reduce(0, +) - idle) / ticksPerSecond, idle / ticksPerSecond)
     }
 
-    /// The process that listens at a TCP port of this machine; `nil` when there is none or it is another user's.
-    static func listener(port: UInt16) -> Int32? {
-        let inodes = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { text($0).map { listeners($0, port: port) } ?? [] }
+    /// The process of this machine that listens at an endpoint; `nil` when there is none, when it is another user's, and
+    /// for another machine's endpoint, or several.
+    static func listener(at endpoint: String) -> Int32? {
+        if let port = TargetCheck.loopbackPort(of: endpoint) {
+            return owner(
+                ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { text($0).map { listeners($0, port: port) } ?? [] })
+        }
+        guard let path = TargetCheck.path(of: endpoint) else { return nil }
+        return owner(text("/proc/net/unix").map { listeners($0, path: path) } ?? [])
+    }
+
+    /// The process that has a socket open, known by one of its inodes.
+    private static func owner(_ inodes: [String]) -> Int32? {
         let sockets = Set(inodes.map { "socket:[\($0)]" })
         guard !sockets.isEmpty else { return nil }
         let files = FileManager.default
@@ -64,6 +74,16 @@ enum ProcessFiles {
                 UInt16(fields[1][fields[1].index(after: colon)...], radix: 16) == port
             else { return nil }
             return String(fields[9])
+        }
+    }
+
+    /// The inodes of the sockets that listen at a path, in the form of /proc/net/unix.
+    static func listeners(_ table: String, path: String) -> [String] {
+        table.split(separator: "\n").dropFirst().compactMap { line in
+            let fields = line.split(separator: " ", maxSplits: 7)
+            // Of the flags this one says that the socket accepts connections.
+            guard fields.count == 8, fields[3] == "00010000", fields[7] == path else { return nil }
+            return String(fields[6])
         }
     }
 

@@ -39,7 +39,7 @@ struct Second: Hashable, Sendable, Codable {
 /// What a run measured, the warm-up left out.
 struct RunResult: Sendable, MeasuredFacts {
     let load: Load
-    /// From the end of the warm-up to the end of the last measured call, in seconds.
+    /// From the end of the warm-up until the last call was due to be sent, in seconds.
     let measuredSeconds: Double
     /// Whether it was ended before its time.
     let wasStopped: Bool
@@ -52,26 +52,61 @@ struct RunResult: Sendable, MeasuredFacts {
     /// When more than one in a hundred calls is sent later than this, the schedule is not kept.
     static let tolerableLag = TimeSpan(nanoseconds: 10_000_000)
 
-    func latency(percentile: Double) -> TimeSpan? { total.latency.span(percentile: percentile) }
+    func latency(percentile: Double) -> TimeSpan? { total.latency(percentile: percentile) }
+    var ended: Int { total.ended }
     var errorShare: Double { total.errorShare }
-    var rate: Double { measuredSeconds > 0 ? Double(total.answered) / measuredSeconds : 0 }
+    var rate: Double { rate(of: total) }
+
+    /// Calls answered a second while calls were sent: answers that came after are left out, and their time as well.
+    func rate(of tally: Tally) -> Double {
+        measuredSeconds > 0 ? Double(tally.answeredInTime) / measuredSeconds : 0
+    }
 
     /// The rate that the schedule asked for; `nil` in a closed loop.
     var intendedRate: Double? {
         guard case .open(let arrivals) = load.loop else { return nil }
-        return Schedule(arrivals).meanRate(over: load.duration)
+        return Schedule(arrivals).meanRate(from: load.warmUp, to: load.sendingEnd)
     }
 
-    var keptSchedule: Bool {
+    var keptSchedule: Bool { keptSchedule(within: Self.tolerableLag) }
+
+    private func keptSchedule(within bound: TimeSpan) -> Bool {
         guard case .open = load.loop, let lag = sample.lag.span(percentile: 99) else { return true }
-        return lag <= Self.tolerableLag
+        return lag <= bound
+    }
+
+    /// Of the calls those that had to wait for something that they could be about, as a share of 1.
+    var heldShare: Double { ended > 0 ? Double(sample.held) / Double(ended) : 0 }
+
+    /// Whether a good part of the latencies is our own lateness. A thread that uses all its time does not show that: one
+    /// that stays awake for the next message does so as well.
+    var isGeneratorLate: Bool {
+        guard let lag = sample.lag.span(percentile: 99) else { return false }
+        let latency = total.latency.span(percentile: 99) ?? Self.tolerableLag
+        return lag >= max(TimeSpan(nanoseconds: latency.nanoseconds / 4), TimeSpan(nanoseconds: 1_000_000))
+    }
+
+    /// Whether our processor time is what is short. Calls of a closed loop are never late, so it is not known of them.
+    var isGeneratorSaturated: Bool {
+        usage.generator.busiestThread >= Saturation.busyShare && isGeneratorLate
+    }
+
+    /// Whether calls wait for each other in the service, so that half of them are slow and not a few.
+    private var isQueueing: Bool {
+        guard let half = sample.afterSending.span(percentile: 50), let most = sample.afterSending.span(percentile: 99)
+        else { return true }
+        return half.nanoseconds >= most.nanoseconds / 10 || total.failures["call.overloaded"] != nil
     }
 
     func saturation(bound: TimeSpan, errors: Double) -> Saturation {
-        Saturation(
+        let isFast = sample.afterSending.span(percentile: 99).map { $0 <= bound } ?? false
+        // Latencies include our lateness, so what is small beside the bound spoils no step.
+        let tolerable = max(Self.tolerableLag, TimeSpan(nanoseconds: bound.nanoseconds / 2))
+        return Saturation(
             Saturation.Facts(
                 holdsLatency: latency(percentile: 99).map { $0 <= bound } ?? false, holdsErrors: errorShare <= errors,
-                keptSchedule: keptSchedule, generatorShare: usage.generator.busiestThread,
-                serverThreadShare: usage.server?.busiestThread, machineShare: usage.machine))
+                keptSchedule: keptSchedule(within: tolerable), isGeneratorSaturated: isGeneratorSaturated,
+                isDataShort: heldShare > 0.01 && isFast, serverThreadShare: usage.server?.busiestThread,
+                isQueueing: isQueueing, machineShare: usage.machine))
     }
 }

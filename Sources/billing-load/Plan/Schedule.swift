@@ -40,12 +40,14 @@ struct Schedule: Sendable {
         }
     }
 
-    /// The mean rate in a run of so long.
-    func meanRate(over span: TimeSpan) -> Double {
+    /// The mean rate from one instant of a run until before another; 0 if that is no time.
+    func meanRate(from start: TimeSpan, to end: TimeSpan) -> Double {
+        guard start < end else { return 0 }
         switch arrivals {
-        case .constant(let rate), .poisson(let rate, _): rate
+        case .constant(let rate), .poisson(let rate, _): return rate
         case .trace(let offsets, let speed):
-            Double(offsets.count { Double($0) / speed < Double(span.nanoseconds) }) / span.seconds
+            let within = Double(start.nanoseconds)..<Double(end.nanoseconds)
+            return Double(offsets.count { within.contains(Double($0) / speed) }) / (end.seconds - start.seconds)
         }
     }
 

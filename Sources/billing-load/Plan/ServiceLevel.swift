@@ -1,7 +1,7 @@
 /// What a run must achieve, as "p99=20ms,errors=0.1%".
 struct ServiceLevel: Hashable, Sendable {
     enum Objective: Hashable, Sendable {
-        /// So many percent of the calls take at most so long; 100 is the slowest one.
+        /// So many percent of the calls are answered in at most so long; 100 is the slowest one.
         case latency(percentile: Double, atMost: TimeSpan)
         /// At most this share of the calls fails.
         case errors(atMost: Double)
@@ -36,19 +36,21 @@ struct ServiceLevel: Hashable, Sendable {
         self.objectives = objectives
     }
 
-    /// Judges what was measured; a run in which nothing was answered has met no bound on latency.
+    /// Judges what was measured; a run in which no call ended has met nothing.
     func judge(_ facts: some MeasuredFacts) -> [Verdict] {
         objectives.map { objective in
             switch objective {
             case .latency(let percentile, let bound):
                 let latency = facts.latency(percentile: percentile)
                 return Verdict(
-                    objective: objective.description, measured: latency?.description ?? "nothing was answered",
+                    objective: objective.description,
+                    measured: latency?.description ?? (facts.ended > 0 ? "a failed call" : "nothing was measured"),
                     isMet: latency.map { $0 <= bound } ?? false)
             case .errors(let bound):
                 return Verdict(
-                    objective: objective.description, measured: Figures.percent(facts.errorShare),
-                    isMet: facts.errorShare <= bound)
+                    objective: objective.description,
+                    measured: facts.ended > 0 ? Figures.percent(facts.errorShare) : "nothing was measured",
+                    isMet: facts.ended > 0 && facts.errorShare <= bound)
             case .rate(let bound):
                 return Verdict(
                     objective: objective.description, measured: Figures.short(facts.rate) + "/s",
@@ -60,8 +62,10 @@ struct ServiceLevel: Hashable, Sendable {
 
 /// What a service level is judged by.
 protocol MeasuredFacts {
-    /// `nil` when nothing was answered.
+    /// A failed call is slower than any that is answered; `nil` if it is one that stands there, or none has ended.
     func latency(percentile: Double) -> TimeSpan?
+    /// Calls that were answered or failed.
+    var ended: Int { get }
     /// Of 1.
     var errorShare: Double { get }
     /// Calls answered without an error, a second.

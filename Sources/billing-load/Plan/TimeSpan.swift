@@ -2,6 +2,8 @@
 struct TimeSpan: Hashable, Comparable, Sendable, Codable {
     let nanoseconds: Int64
 
+    static let zero = TimeSpan(nanoseconds: 0)
+
     init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
     init(seconds: Double) { nanoseconds = Int64((seconds * 1e9).rounded()) }
 

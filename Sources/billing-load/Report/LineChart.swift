@@ -18,6 +18,8 @@ struct LineChart {
     var yScale = Scale.linear
     /// What stands at places of the x axis instead of numbers.
     var xMarks: [(at: Double, text: String)] = []
+    /// What an x is called where the pointer rests on a point.
+    var xText: (Double) -> String = Figures.short
     let series: [Series]
 
     private static let (width, height) = (760.0, 300.0)
@@ -66,7 +68,7 @@ struct LineChart {
         for (place, point) in zip(places, series.points) {
             svg += "<circle class=\"\(series.style)\" r=\"2.5\" cx=\"\(Figures.fixed(place.0, 1))\" "
             svg += "cy=\"\(Figures.fixed(place.1, 1))\"><title>"
-            svg += "\(series.name): \(Figures.short(point.x)), \(Figures.short(point.y))".escaped
+            svg += "\(series.name): \(xText(point.x)), \(Figures.short(point.y))".escaped
             svg += "</title></circle>\n"
         }
         return svg

@@ -132,11 +132,11 @@ extension Report.ResultFacts {
             errorShare: result.errorShare, failures: result.total.failures, items: result.total.items,
             latency: result.total.latency.shownMilliseconds, lag: result.sample.lag.shownMilliseconds,
             usage: result.usage,
-            operations: zip(operations, result.sample.operations).map { name, tally in
-                Report.Operation(
-                    name: name, calls: tally.ended,
-                    rate: result.measuredSeconds > 0 ? Double(tally.answered) / result.measuredSeconds : 0,
-                    failures: tally.failures, latency: tally.latency.shownMilliseconds)
-            })
+            operations: zip(operations + ["not sent"], result.sample.operations + [result.sample.unsent])
+                .filter { $0 != "not sent" || $1.ended > 0 }.map { name, tally in
+                    Report.Operation(
+                        name: name, calls: tally.ended, rate: result.rate(of: tally), failures: tally.failures,
+                        latency: tally.latency.shownMilliseconds)
+                })
     }
 }

@@ -7,6 +7,19 @@ enum ReportFiles {
         let description: String
     }
 
+    /// Makes the folder, so that one that cannot be is found out before the run.
+    /// - Throws: `Fault`.
+    static func prepare(_ folder: String) throws(Fault) {
+        do {
+            try FileManager.default.createDirectory(at: URL(filePath: folder), withIntermediateDirectories: true)
+        } catch {
+            throw Fault(description: "the report's folder '\(folder)' cannot be made: \(error.localizedDescription)")
+        }
+        guard FileManager.default.isWritableFile(atPath: folder) else {
+            throw Fault(description: "the report's folder '\(folder)' cannot be written to")
+        }
+    }
+
     /// - Throws: `Fault`.
     static func write(_ report: Report, _ histogram: LatencyHistogram, before: Report?, to folder: String) throws {
         let folder = URL(filePath: folder)
@@ -23,14 +36,19 @@ enum ReportFiles {
         }
     }
 
-    /// A report that was written by an earlier run.
+    /// A report that was written by an earlier run of the same scenario.
     /// - Throws: `Fault`.
-    static func read(_ path: String) throws -> Report {
+    static func read(_ path: String, of service: Service, _ scenario: String) throws(Fault) -> Report {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw Fault(description: "the report '\(path)' cannot be read")
         }
         guard let report = try? JSONDecoder().decode(Report.self, from: data), report.format == 1 else {
             throw Fault(description: "'\(path)' is no report.json of this program")
+        }
+        guard report.service == service.rawValue, report.scenario == scenario else {
+            throw Fault(
+                description: "'\(path)' is of \(report.service) \(report.scenario), which does not compare with "
+                    + "\(service.rawValue) \(scenario)")
         }
         return report
     }

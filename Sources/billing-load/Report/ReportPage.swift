@@ -14,7 +14,9 @@ struct ReportPage {
         <p>\(report.startedAt.escaped), <code>billing-load \(report.command.escaped)</code></p>
         \(report.warnings.map { "<p class=\"warning\">\($0.escaped)</p>" }.joined(separator: "\n"))
         \(verdicts)
+        <p>Latencies are those of answered calls, from when a call was due (in a closed loop: was sent) to its answer.</p>
         \(figures)
+        \(steps)
         \(charts.joined(separator: "\n"))
         \(operations)
         \(failures)
@@ -38,7 +40,8 @@ struct ReportPage {
 
     private var figures: String {
         let old = before.map(Self.facts)
-        let rows = Self.facts(report).enumerated().map { index, fact in
+        let rows = Self.facts(report).enumerated().compactMap { index, fact -> String? in
+            guard fact.value != nil || old?[index].value != nil else { return nil }
             var row = "<tr><th>\(fact.name)</th><td>\(Self.value(fact.value))</td>"
             if let before = old?[index].value {
                 row += "<td>\(Self.value(before))</td><td>\(Self.change(from: before, to: fact.value))</td>"
@@ -59,11 +62,27 @@ struct ReportPage {
             ("knee, calls a second", report.ramp?.knee), ("intended, calls a second", report.load.intendedRate),
             ("answered, calls a second", result.rate),
         ] + latencies + [
-            ("errors, %", result.errorShare * 100), ("sent late p99, ms", result.lag["p99"]),
+            ("errors, %", result.errorShare * 100),
+            ("sent late p99, ms", report.load.intendedRate.flatMap { _ in result.lag["p99"] }),
             ("service, % of a core", result.usage.server.map { $0.process * 100 }),
             ("load tester, % of a core", result.usage.generator.process * 100),
             ("machine, %", result.usage.machine * 100),
         ]
+    }
+
+    private var steps: String {
+        guard let ramp = report.ramp else { return "" }
+        let rows = ramp.steps.sorted { $0.rate < $1.rate }.map { step in
+            "<tr><th>\(Figures.short(step.rate))</th><td>\(Figures.short(step.answered))</td>"
+                + "<td>\(Self.value(step.p50))</td><td>\(Self.value(step.p99))</td>"
+                + "<td>\(Figures.short(step.errorShare * 100))</td>"
+                + "<td>\(step.holds ? "holds" : "fails: \(step.saturation.rawValue)")</td></tr>\n"
+        }
+        let bound = Figures.short(ramp.boundMilliseconds)
+        let saturated = ramp.saturated.map { ", and what saturated above the knee: \($0.sentence)" } ?? ""
+        return "<p>Steps of the ramp with p99 to stay within \(bound) ms\(saturated.escaped).</p>\n"
+            + "<table><tr><th>rate</th><th>answered a second</th><th>p50, ms</th><th>p99, ms</th><th>errors, %</th>"
+            + "<th></th></tr>\n\(rows.joined())</table>"
     }
 
     private static func value(_ value: Double?) -> String { value.map(Figures.short) ?? "-" }
@@ -103,10 +122,13 @@ struct ReportPage {
     }
 
     private var charts: [String] {
-        [
+        let part = report.ramp == nil ? "" : ", the step that is reported"
+        let seconds = "seconds, the first \(Figures.short(report.load.warmUpSeconds)) not measured"
+        return [
             LineChart(
                 title: "Latency by percentile", x: "percentile", y: "milliseconds", xScale: .logarithmic,
                 yScale: .logarithmic, xMarks: percentileMarks,
+                xText: { "\(Figures.fixed(100 - 100 / $0, 3)) %" },
                 series: runs.map { run in
                     LineChart.Series(
                         name: run.name, style: "a\(run.suffix)",
@@ -115,7 +137,7 @@ struct ReportPage {
                         })
                 }),
             LineChart(
-                title: "Throughput over time", x: "seconds", y: "calls a second",
+                title: "Throughput over time" + part, x: seconds, y: "calls a second",
                 series: runs.flatMap { run in
                     [
                         over(run, "answered", "a") { $0.rate },
@@ -123,7 +145,7 @@ struct ReportPage {
                     ]
                 }),
             LineChart(
-                title: "Latency over time", x: "seconds", y: "milliseconds", yScale: .logarithmic,
+                title: "Latency over time" + part, x: seconds, y: "milliseconds", yScale: .logarithmic,
                 series: runs.flatMap { run in [over(run, "p50", "a") { $0.p50 }, over(run, "p99", "b") { $0.p99 }] }),
             LineChart(
                 title: "Latency by rate", x: "calls a second", y: "milliseconds", yScale: .logarithmic,

@@ -15,6 +15,12 @@ struct DataSet: Sendable {
     func account(_ index: Int) -> String { "acct-\(maker.runID)-\(index % accounts)" }
 }
 
+extension StockBound {
+    static func accounts(_ dataSet: DataSet) -> StockBound {
+        StockBound(count: dataSet.accounts, name: "accounts (--accounts)")
+    }
+}
+
 /// Business time of the calls that the load tester stamps, as the gateway would.
 enum BusinessTime {
     /// 2026-01-01 00:00 in the billing time zone.

@@ -39,6 +39,7 @@ struct MeteredAccount: Sendable {
 /// The life of pay-as-you-go groups: they are created and released, and now and then their account is cut.
 final class LifecycleScenario: Scenario {
     let operations = ["create", "release", "cut"]
+    var bound: StockBound? { .accounts(dataSet) }
     private let dataSet: DataSet
     private let stock: Stock<MeteredAccount>
 
@@ -51,9 +52,9 @@ final class LifecycleScenario: Scenario {
         for account in try await MeteredAccount.prepared(dataSet, preparation) { stock.put(account) }
     }
 
-    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall {
+    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall? {
         let maker = dataSet.maker
-        guard let account = stock.take(&random) else { return .allInUse(0) }
+        guard let account = stock.take(&random) else { return nil }
         let chance = random.unit()
         if chance < 0.2 {
             return stock.call(2, about: account) { channel, account throws(RPCError) in
@@ -88,6 +89,7 @@ final class LifecycleScenario: Scenario {
 final class CutScenario: Scenario {
     let operations = ["cut"]
     let itemName: String? = "lines"
+    let bound: StockBound? = StockBound(count: Partition.count, name: "partitions")
     private let dataSet: DataSet
     private let stock: Stock<CutPartition>
 
@@ -107,9 +109,9 @@ final class CutScenario: Scenario {
         _ = try await MeteredAccount.prepared(dataSet, preparation)
     }
 
-    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall {
+    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall? {
         let maker = dataSet.maker
-        guard let partition = stock.take(&random) else { return .allInUse(0) }
+        guard let partition = stock.take(&random) else { return nil }
         return stock.call(0, about: partition) { channel, partition throws(RPCError) in
             partition.hour = partition.hour.adding(milliseconds: .millisecondsPerHour)
             let request = MeteringV1.CutRequest(

@@ -70,6 +70,7 @@ struct PayingAccount: Sendable {
 /// Money of many accounts: top-ups, orders placed and then paid, and the usage of one account at a time.
 final class MoneyScenario: Scenario {
     let operations = ["top up", "place order", "pay order", "post usage"]
+    var bound: StockBound? { .accounts(dataSet) }
     private let dataSet: DataSet
     private let stock = Stock<PayingAccount>()
 
@@ -86,8 +87,8 @@ final class MoneyScenario: Scenario {
         }
     }
 
-    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall {
-        guard let account = stock.take(&random) else { return .allInUse(0) }
+    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall? {
+        guard let account = stock.take(&random) else { return nil }
         let chance = random.unit()
         if chance < 0.3 { return topUp(account, number) }
         if chance < 0.6 {
@@ -141,23 +142,30 @@ final class MoneyScenario: Scenario {
 final class UsageScenario: Scenario {
     let operations = ["post usage"]
     let itemName: String? = "lines"
+    var bound: StockBound? {
+        StockBound(
+            count: (dataSet.accounts + accountsPerBatch - 1) / accountsPerBatch,
+            name: "batches of accounts (more --accounts, fewer --lines)")
+    }
     private let dataSet: DataSet
     private let stock = Stock<[PayingAccount]>()
 
     init(_ dataSet: DataSet) { self.dataSet = dataSet }
 
+    private var accountsPerBatch: Int { max(1, dataSet.linesPerBatch / dataSet.groupsPerAccount) }
+
     func prepare(_ preparation: Preparation) async throws {
         let accounts = try await PayingAccount.prepared(dataSet, preparation)
-        let size = max(1, dataSet.linesPerBatch / dataSet.groupsPerAccount)
+        let size = accountsPerBatch
         for first in stride(from: 0, to: accounts.count, by: size) {
             stock.put(Array(accounts[first..<min(first + size, accounts.count)]))
         }
     }
 
-    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall {
+    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall? {
         let maker = dataSet.maker
         let groups = dataSet.groupsPerAccount
-        guard let batch = stock.take(&random) else { return .allInUse(0) }
+        guard let batch = stock.take(&random) else { return nil }
         return stock.call(0, about: batch) { channel, batch throws(RPCError) in
             var request = OrderV1.PostUsageRequest.empty
             for index in batch.indices { batch[index].nextLines(groups, into: &request) }

@@ -8,16 +8,13 @@ struct Preparation: Sendable {
     let console: Console
     let stop: Stop
 
-    /// So many calls of each connection are under way at once.
-    private static let outstanding = 64
+    /// So many calls are under way at once.
+    private static let outstanding = 256
 
     /// The run was ended while its data were made.
     struct Stopped: Error, CustomStringConvertible {
         var description: String { "stopped before anything was measured" }
     }
-
-    /// The first connection, for single calls.
-    var channel: any Channel { connections.channels[0][0] }
 
     /// Runs `work` for each number below `count`, many at once.
     /// - Parameters:
@@ -32,12 +29,11 @@ struct Preparation: Sendable {
         let done = CallCounter()
         let progress = Progress(console, what, of: count)
         progress.show(0)
-        let slots = Array(connections.channels.joined()).flatMap { Array(repeating: $0, count: Self.outstanding) }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for channel in slots {
+            for _ in 0..<min(Self.outstanding, count) {
                 group.addTask {
                     while !stop.isSet, case let index = next.take(), index < count {
-                        try await work(index, channel)
+                        try await work(index, connections.patient)
                         progress.show(done.take() + 1)
                     }
                 }

@@ -10,7 +10,7 @@ final class QuoteScenario: Scenario {
 
     init(_ dataSet: DataSet) { maker = dataSet.maker }
 
-    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall {
+    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall? {
         let maker = maker
         guard !random.next().isMultiple(of: 20) else {
             return PlannedCall(operation: 1) { channel throws(RPCError) in
@@ -43,7 +43,7 @@ final class RatingScenario: Scenario {
         slices = dataSet.linesPerBatch
     }
 
-    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall {
+    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall? {
         let maker = maker
         var request = PricingV1.RateRequest()
         let hour = BusinessTime.start.adding(milliseconds: Int64(1 + number % 5000) * .millisecondsPerHour)

@@ -38,6 +38,7 @@ struct Subscription: Sendable {
 /// Owners of subscriptions ask what they would get back; some take it, in the three steps of the saga.
 final class RefundScenario: Scenario {
     let operations = ["quote", "open refund", "pay refund", "close refund"]
+    var bound: StockBound? { StockBound(count: max(returned + 1, dataSet.groups), name: "subscriptions (--groups)") }
     private let dataSet: DataSet
     private let running = Stock<Subscription>()
     private let quoted = Stock<Subscription>()
@@ -47,31 +48,41 @@ final class RefundScenario: Scenario {
     init(_ dataSet: DataSet) { self.dataSet = dataSet }
 
     /// A tenth of the groups were given back before.
+    private var returned: Int { max(1, dataSet.groups / 10) }
+
     func prepare(_ preparation: Preparation) async throws {
         let made = Stock<Subscription>()
         let dataSet = dataSet
-        let before = max(1, dataSet.groups / 10)
-        try await preparation.each(before, "refunds") { index, channel in
+        try await preparation.each(returned, "refunds") { index, channel in
             var one = Subscription(account: dataSet.account(index), number: index)
             try await one.quote(channel, dataSet.maker)
             for _ in 0..<3 { try await one.advance(channel, dataSet.maker, saga: index) }
             made.put(one)
         }
-        for one in made.all.sorted(by: { $0.number < $1.number }) { running.put(one) }
-        for index in before..<max(before + 1, dataSet.groups) {
+        fill(made.all)
+    }
+
+    /// Takes the subscriptions that were given back before, and makes the others.
+    func fill(_ made: [Subscription]) {
+        for one in made.sorted(by: { $0.number < $1.number }) { running.put(one) }
+        for index in returned..<max(returned + 1, dataSet.groups) {
             running.put(Subscription(account: dataSet.account(index), number: index))
         }
     }
 
     /// Of ten calls seven are quotes; the others are as many of each step, as far as there are refunds under way.
-    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall {
+    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall? {
         let chance = random.unit()
         if chance >= 0.9, let one = paid.take(&random) { return advance(3, one, number) }
         if chance >= 0.8, let one = opened.take(&random) { return advance(2, one, number) }
         if chance >= 0.7, let one = quoted.take(&random) { return advance(1, one, number) }
-        guard let one = running.take(&random) ?? quoted.take(&random) else { return .allInUse(0) }
-        let maker = dataSet.maker
-        return call(0, one) { channel, one throws(RPCError) in try await one.quote(channel, maker) }
+        if let one = running.take(&random) ?? quoted.take(&random) {
+            let maker = dataSet.maker
+            return call(0, one) { channel, one throws(RPCError) in try await one.quote(channel, maker) }
+        }
+        // Few subscriptions may all be in the middle of a refund.
+        if let one = opened.take(&random) { return advance(2, one, number) }
+        return paid.take(&random).map { advance(3, $0, number) }
     }
 
     private func advance(_ operation: Int, _ one: Subscription, _ number: Int) -> PlannedCall {

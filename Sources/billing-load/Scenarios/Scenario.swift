@@ -7,17 +7,28 @@ protocol Scenario: Sendable {
     var operations: [String] { get }
     /// What the items of a call are when they are more than the call itself: "lines", "slices".
     var itemName: String? { get }
+    /// What calls are about, each one with one call at a time; `nil`: any number of calls may be under way at once.
+    var bound: StockBound? { get }
 
     /// Makes the data that the calls need. Not measured.
     func prepare(_ preparation: Preparation) async throws
-    /// Decides what a call is; the same number gives the same choice.
+    /// Decides what a call is; the same number gives the same choice, about one of those that are free at the moment.
     /// - Parameter number: of the call in the run, from 0.
-    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall
+    /// - Returns: `nil` while all that it could be about have a call under way.
+    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall?
 }
 
 extension Scenario {
     var itemName: String? { nil }
+    var bound: StockBound? { nil }
     func prepare(_: Preparation) async throws {}
+}
+
+/// How many things there are that a call can be about, and so how many calls can be under way at once.
+struct StockBound: Hashable, Sendable {
+    let count: Int
+    /// What they are, with the options that make more of them: "accounts (--accounts)".
+    let name: String
 }
 
 /// One call that is to be sent.

@@ -39,16 +39,6 @@ final class Stock<Element: Sendable>: Sendable {
     }
 }
 
-extension PlannedCall {
-    /// A call that cannot be made since whatever it could be about is in use: the service is too slow for so few.
-    static func allInUse(_ operation: Int) -> PlannedCall {
-        PlannedCall(operation: operation) { _ throws(RPCError) in
-            throw RPCError(
-                .resourceExhausted, "load.all_in_use", "All accounts have a call under way; prepare more of them.")
-        }
-    }
-}
-
 extension CallMaker {
     /// What names a saga of this run, and its step, to a participant; the options carry the step's key.
     /// - Parameter number: of the saga.

@@ -24,6 +24,7 @@ final class UserScenario: Scenario {
         "quote", "get account", "list groups", "list bill", "create group", "release group", "top up", "place order",
         "pay order",
     ]
+    var bound: StockBound? { .accounts(dataSet) }
     private let dataSet: DataSet
     private let stock: Stock<Customer>
 
@@ -32,8 +33,8 @@ final class UserScenario: Scenario {
         stock = Stock((0..<dataSet.accounts).map { Customer(dataSet, $0) })
     }
 
-    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall {
-        guard let customer = stock.take(&random) else { return .allInUse(1) }
+    func plan(_ number: Int, _ random: inout SeededGenerator) -> PlannedCall? {
+        guard let customer = stock.take(&random) else { return nil }
         let offer = Offer.any(&random)
         return switch random.unit() {
         case ..<0.2: quote(customer, offer)

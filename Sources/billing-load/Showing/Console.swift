@@ -5,17 +5,28 @@ import Synchronization
 struct Console: Sendable {
     /// Whether a line can be written over.
     let isTerminal: Bool
+    /// Columns of the terminal; `nil` if it does not say. A status line that is longer could not be written over.
+    var columns: @Sendable () -> Int? = { nil }
     let write: @Sendable (String) -> Void
 
-    static let standardOutput = Console(isTerminal: isatty(STDOUT_FILENO) == 1) { text in
-        // When nobody reads any more, the run goes on to its end and its report.
-        try? FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
-    }
+    static let standardOutput = Console(
+        isTerminal: isatty(STDOUT_FILENO) == 1,
+        columns: {
+            var size = winsize()
+            return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : nil
+        },
+        write: { text in
+            // When nobody reads any more, the run goes on to its end and its report.
+            try? FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+        })
 
     func line(_ text: String) { write((isTerminal ? "\r\u{1b}[K" : "") + text + "\n") }
 
     /// A line that the next one replaces; only on a terminal.
-    func status(_ text: String) { if isTerminal { write("\r\u{1b}[K" + text) } }
+    func status(_ text: String) {
+        guard isTerminal else { return }
+        write("\r\u{1b}[K" + text.prefix(max(1, (columns() ?? .max) - 1)))
+    }
 }
 
 /// A bar that fills while data are made; a line at the end for a pipe.

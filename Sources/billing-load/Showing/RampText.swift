@@ -8,11 +8,15 @@ enum RampText {
         let result = step.result
         return row(
             Figures.grouped(Int(step.rate)), Figures.grouped(Int(result.rate.rounded())),
-            result.latency(percentile: 50)?.description ?? "-", result.latency(percentile: 99)?.description ?? "-",
+            latency(result, 50), latency(result, 99),
             Figures.percent(result.errorShare),
             result.usage.server.map { Figures.percent($0.busiestThread) } ?? "-",
             Figures.percent(result.usage.generator.busiestThread),
             step.holds ? "holds" : "fails: \(step.saturation.rawValue)")
+    }
+
+    private static func latency(_ result: RunResult, _ percentile: Double) -> String {
+        result.latency(percentile: percentile)?.description ?? (result.ended > 0 ? "failed" : "-")
     }
 
     private static func row(
@@ -36,8 +40,12 @@ enum RampText {
     }
 
     private static func saturated(_ outcome: Ramp.Outcome) -> String {
-        guard let failure = outcome.failure else { return "  saturated     nothing yet\n" }
-        return "  saturated     at \(Figures.grouped(Int(failure.rate)))/s: \(failure.saturation.sentence)\n"
+        let text = outcome.failure.map {
+            "at \(Figures.grouped(Int($0.rate)))/s: \($0.saturation.sentence)"
+        }
+        return "  saturated     \(text ?? "nothing yet")\n"
+            + (outcome.isComplete
+                ? "" : "  warning: the time was over before the knee was found: a longer --duration?\n")
     }
 }
 

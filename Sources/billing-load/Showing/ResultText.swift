@@ -14,9 +14,8 @@ enum ResultText {
         var table = TextTable(
             ["operation", "calls", "per second"] + percentiles.map { Percentile.title($0) } + ["errors"])
         func add(_ name: String, _ tally: Tally) {
-            let rate = result.measuredSeconds > 0 ? Double(tally.answered) / result.measuredSeconds : 0
             table.add(
-                [name, Figures.grouped(tally.ended), Figures.grouped(Int(rate.rounded()))]
+                [name, Figures.grouped(tally.ended), Figures.grouped(Int(result.rate(of: tally).rounded()))]
                     + percentiles.map { tally.latency.span(percentile: $0)?.description ?? "-" }
                     + [
                         tally.failed == 0
@@ -24,7 +23,8 @@ enum ResultText {
                     ])
         }
         for (name, tally) in zip(scenario.operations, result.sample.operations) { add(name, tally) }
-        if scenario.operations.count > 1 { add("all", result.total) }
+        if result.sample.unsent.ended > 0 { add("not sent", result.sample.unsent) }
+        if scenario.operations.count > 1 || result.sample.unsent.ended > 0 { add("all", result.total) }
         return table.text
     }
 
@@ -45,8 +45,8 @@ enum ResultText {
         } else {
             lines.append("rate          \(Figures.short(result.rate))/s answered")
         }
-        if let item = scenario.itemName, result.measuredSeconds > 0 {
-            let rate = Double(result.total.items) / result.measuredSeconds
+        if let item = scenario.itemName, result.total.answered > 0 {
+            let rate = result.rate * Double(result.total.items) / Double(result.total.answered)
             lines.append("\(item)" + gap(item) + "\(Figures.grouped(Int(rate.rounded())))/s")
         }
         if case .open = result.load.loop, let half = result.sample.lag.span(percentile: 50),
@@ -82,10 +82,25 @@ enum ResultText {
     /// What makes the figures doubtful.
     static func warnings(of result: RunResult) -> [String] {
         var warnings: [String] = []
-        if result.usage.generator.busiestThread >= Saturation.busyShare {
+        let share = result.usage.generator.busiestThread
+        if case .closed = result.load.loop, share >= Saturation.busyShare {
             warnings.append(
-                "the load tester used \(Figures.percent(result.usage.generator.busiestThread)) of a core: it may be what "
-                    + "is slow; try --reactors 2, or a lower rate")
+                "the load tester's busiest thread used \(Figures.percent(share)) of a core, for work or awake for "
+                    + "replies: if --reactors 2 gives more, it is what is slow")
+        } else if result.isGeneratorSaturated {
+            warnings.append(
+                "the load tester's busiest thread used \(Figures.percent(share)) of a core and sent late: it is what is "
+                    + "slow, and not the service; try --reactors 2, or a lower rate")
+        }
+        if result.heldShare > 0.01 {
+            warnings.append(
+                "\(Figures.percent(result.heldShare)) of the calls had to wait, since all that they could be about had "
+                    + "calls under way: make more (--accounts, --groups), unless the service is what is slow")
+        }
+        if let count = result.total.failures["load.too_many_under_way"] {
+            warnings.append(
+                "\(Figures.grouped(count)) calls were not sent, since \(Figures.grouped(Worker.mostUnderWay)) were "
+                    + "under way on each connection")
         }
         if result.usage.machine >= 0.95 {
             warnings.append(
