@@ -116,7 +116,7 @@ class Examples(unittest.TestCase):
             account, order = self.bought("acp.std.small", "cn-hangzhou", 3, 1, 2026, 4, 10, 15, 20)
             self.assertEqual((order.total, order.term_end), (41_600_000, instant(2026, 5, 11)))
             account.advance(instant(2026, 4, 22, 15, 20, second))
-            self.assertEqual(account.unsubscribe(order.group, account.now), refund)
+            self.assertEqual(account.unsubscribe(order.group, account.now).amount, refund)
             self.assertEqual(account.balance, 1000 * USD - 41_600_000 + refund)
 
     def test_10_a_coupon_is_lost(self):
@@ -128,7 +128,7 @@ class Examples(unittest.TestCase):
         account.report(order.group, False, account.now)
         self.assertEqual((order.total, order.cash), (33_070_000, 23_070_000))
         account.advance(instant(2026, 4, 20, 12))
-        self.assertEqual(account.unsubscribe(order.group, account.now), 12_400_000)
+        self.assertEqual(account.unsubscribe(order.group, account.now).amount, 12_400_000)
         self.assertEqual(coupon.remaining, 0)
 
     def test_11_a_pending_renewal_comes_back_whole(self):
@@ -138,7 +138,7 @@ class Examples(unittest.TestCase):
         account.pay_from_balance(renewal, None, False, account.now)
         self.assertEqual((order.total, renewal.total), (49_530_000, 148_590_000))
         account.advance(instant(2026, 5, 1))
-        self.assertEqual([amount for _, amount in account.quote_refund(order.group, account.now)[0]], [15_980_000, 148_590_000])
+        self.assertEqual([amount for _, amount, _ in account.quote_refund(order.group, account.now)[0]], [15_980_000, 148_590_000])
 
     def test_12_switch_to_the_millisecond(self):
         account = world(2026, 4, 10, 9, 10)
