@@ -171,13 +171,24 @@ class Prices:
         marks = [start, *self.changes(start, end), end]
         for left, right in zip(marks, marks[1:]):
             version = self.at(left)
-            base = max(anchor, version.effective_at)
-            price = version.hourly[group.specification][region_class(group.region)]
+            price = self.hour_price(version, group)
+            base = max(anchor, self.priced_since(version, group))
 
             def accrual(at):
                 return price * group.instances * (at - base) // (HOUR * 1000)
 
             yield left, right, accrual(right) - accrual(left), version, price
+
+    @staticmethod
+    def hour_price(version, group):
+        return version.hourly[group.specification][region_class(group.region)]
+
+    def priced_since(self, version, group):
+        """Since when an hour of a group costs what it costs in a version: one that leaves its price does not count (2.5)."""
+        before = [earlier for earlier in self.versions if earlier.effective_at < version.effective_at]
+        if before and self.hour_price(before[-1], group) == self.hour_price(version, group):
+            return self.priced_since(before[-1], group)
+        return version.effective_at
 
     def clock_hour(self, resource, first_use, quantity):
         """What one clock hour of a value-added item costs, whole (rule 1): (gross, version, nanos of one unit)."""
@@ -425,6 +436,7 @@ class Account:
         due += [order.deadline for order in self.unpaid_orders()]
         if self.overdue_at:
             due += [self.overdue_at + number * DAY for number in range(1, 15)]
+            due += [coupon.effective for coupon in self.coupons]
         return min((at for at in due if at > self.now), default=None)
 
     def advance(self, to):
@@ -438,6 +450,7 @@ class Account:
     def stop(self, at):
         """What is due at one instant, in the order of section 10."""
         self.end_terms(at)
+        self.start_coupons(at)
         cut = self.cut(at) if at % HOUR == 0 else []
         self.close_months(at)
         if cut:
@@ -458,6 +471,12 @@ class Account:
                     group.terms.pop(0)
                 else:
                     group.status, group.expired_at = EXPIRED, group.terms[0].end
+
+    def start_coupons(self, at):
+        """Coupons that become effective pay what is outstanding, as those that are granted do."""
+        for coupon in sorted((coupon for coupon in self.coupons if coupon.effective == at), key=Coupon.rank):
+            self.settle_by(coupon, at)
+        self.recover_if_settled(at)
 
     def cut(self, at):
         """Cuts the slices up to the top of an hour and settles them; the lines, with the burn of each."""
@@ -558,7 +577,7 @@ class Account:
     def try_renewal(self, group, at):
         """One attempt of auto-renewal; tells whether it succeeded."""
         months = group.auto_months or group.terms[-1].months
-        if self.overdue_at or self.unpaid_orders():
+        if self.overdue_at or any(order.group is group for order in self.unpaid_orders()):
             return False
         order = self.placed(RENEWAL, group, group, months, at, automatic=True)
         coupon, part = self.best_coupon(order, at)
@@ -574,20 +593,27 @@ class Account:
         days, odd = divmod(at - self.overdue_at, DAY)
         if odd == 0 and 1 <= days <= 14:
             self.notices.append(Notice(at, "reminder", self.outstanding))
-        if odd == 0 and days == 14:
+        if odd == 0 and days == 14 and any(group.status == OVERDUE for group in self.living):
             self.notices.append(Notice(at, "release warning", self.outstanding))
 
     # Money.
 
-    def settle(self, amount, applies=lambda line: True):
-        """Pays outstanding lines, oldest first; what is left of the amount."""
+    def settle(self, amount, coupon=None):
+        """Pays outstanding lines, oldest first, of a coupon those that it applies to; what is left of the amount."""
         for line in sorted(self.unpaid_lines, key=Line.age):
-            if applies(line):
+            if coupon is None or coupon.for_product(line.product):
                 part = min(amount, line.outstanding)
                 line.paid += part
                 amount -= part
+                # What coupons pay is not part of what a month costs, whenever before its close they pay it (2.9).
+                if coupon and month_of(line.start) in self.open_months:
+                    self.open_months[month_of(line.start)] -= part
         self.unpaid_lines = [line for line in self.unpaid_lines if line.outstanding]
         return amount
+
+    def settle_by(self, coupon, at):
+        if coupon.for_usage(at):
+            coupon.remaining = self.settle(coupon.remaining, coupon)
 
     def credit(self, amount, at):
         """Money that comes: outstanding bills first, then the balance; it may end the account's being overdue."""
@@ -600,7 +626,7 @@ class Account:
         self.overdue_at = 0
         self.notices.append(Notice(at, "recovered", 0))
         for group in self.groups:
-            if group.status == OVERDUE:
+            if group.status == OVERDUE and at < group.overdue_at + GRACE:  # What is due to be released is not saved (4.4).
                 group.status, group.overdue_at = ACTIVE, 0
                 group.segments.append(Segment(at))
         for resource in self.resources:
@@ -628,9 +654,8 @@ class Account:
 
     def grant(self, coupon, at):
         self.coupons.append(coupon)
-        if coupon.for_usage(at):
-            coupon.remaining = self.settle(coupon.remaining, lambda line: coupon.for_product(line.product))
-            self.recover_if_settled(at)
+        self.settle_by(coupon, at)
+        self.recover_if_settled(at)
 
     # Groups.
 
@@ -667,8 +692,9 @@ class Account:
         elif failed:
             order = group.terms[0].order
             self.let_go(group, at, "creation failed")
-            if order.coupon:
+            if order.coupon:  # It pays what is outstanding before the money does, as at a cut (2.8).
                 order.coupon.remaining += order.coupon_part
+                self.settle_by(order.coupon, at)
             self.refunds.append(Refund(group, at, "creation failed"))
             self.give_back(self.refunds[-1], order, order.cash, restored=order.coupon_part)
             return self.refunds[-1]
