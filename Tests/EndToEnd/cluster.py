@@ -26,11 +26,12 @@ common, pricing, metering, order, refund, gateway = (
 
 
 class Cluster:
-    """The five services on `base_port` and the next four ports, over a data directory that is deleted at the end."""
+    """The five services on `base_port` and the next four ports, over a data directory, in `folder` if one is given, that is
+    deleted at the end."""
 
-    def __init__(self, base_port, start="2026-01-01T00:00:00+08:00"):
+    def __init__(self, base_port, start="2026-01-01T00:00:00+08:00", folder=None):
         self.base_port, self.start_instant = base_port, start
-        self.data = pathlib.Path(tempfile.mkdtemp(prefix="billing-test-"))
+        self.data = pathlib.Path(tempfile.mkdtemp(prefix="billing-test-", dir=folder))
         self.processes = {}
 
     def endpoint(self, name):

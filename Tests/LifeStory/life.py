@@ -10,9 +10,9 @@ import random
 from conversation import MESSAGES, Call, Refused
 from model import (
     ACTIVE, CREATING, DAY, DURATIONS, EXPIRED, GRACE, HOUR, INT, ML, OVERDUE, PAY_AS_YOU_GO, RELEASED, SHIPPED, SUBSCRIPTION,
-    UNPAID, Account, Coupon, Refusal, local)  # fmt: skip
+    UNPAID, Account, Coupon, Refund, Refusal, local)  # fmt: skip
 
-common, order, metering, gateway = (MESSAGES[name] for name in ("common", "order", "metering", "gateway"))
+common, order, metering, gateway, refunding = (MESSAGES[name] for name in ("common", "order", "metering", "gateway", "refund"))
 CENT, USD = 10_000, 1_000_000
 METHODS = {SUBSCRIPTION: common.BILLING_METHOD_SUBSCRIPTION, PAY_AS_YOU_GO: common.BILLING_METHOD_PAY_AS_YOU_GO}
 REGIONS = ("cn-hangzhou", "cn-hangzhou", "ap-southeast-1")
@@ -36,7 +36,8 @@ class Life:
         # Some pay by the hour, some by the month, which takes more money at once.
         self.subscriber = self.random.random() < 0.5
         self.stale_quote = None
-        self.seen_notices = 0
+        # How many notices were compared, and the number of the last.
+        self.notices_seen = self.last_notice = 0
 
     @property
     def account(self):
@@ -108,6 +109,7 @@ class Life:
         account, chance = self.model, self.random
         creating = [group for group in account.groups if group.status == CREATING]
         unpaid, pending = account.unpaid_orders(), [p for p in account.payments.values() if p.status == "pending"]
+        on_the_way = any(refund.online and not refund.confirmed for refund in account.refunds)
         weights = {
             self.create: (4 if self.subscriber else 12) if len(account.living) < 6 else 1,
             self.create_badly: 1,
@@ -117,10 +119,11 @@ class Life:
             self.place_switch: 6, self.place_renewal: 8,
             self.pay: 40 if unpaid else 1, self.announce: 14 if unpaid else 0, self.cancel_order: 5 if unpaid else 1,
             self.confirm: 16 if pending else 1,
-            self.unsubscribe: 5, self.stale_unsubscribe: 2, self.unsubscribe_partly: 1, self.cancel_renewal: 5,
+            self.unsubscribe: 7, self.stale_unsubscribe: 2, self.unsubscribe_partly: 1, self.cancel_renewal: 5,
+            self.confirm_refund: 8 if on_the_way else 1,
             self.auto_renewal: 5,
             self.top_up: 40 * self.thrift if account.overdue_at else 6, self.top_up_online: 4,
-            self.grant: 5, self.adjust: 3,
+            self.grant: 10 if account.overdue_at else 5, self.adjust: 3,
             self.internet: 3, self.bandwidth: 2, self.backup: 4, self.release_resource: 5,
         }  # fmt: skip
         return chance.choices(list(weights), list(weights.values()))[0]
@@ -163,10 +166,16 @@ class Life:
 
     def report(self):
         group = self.pick(self.model.groups, lambda group: group.status == CREATING)
-        if group:
+        # What becomes of a group that comes up when an expired one would be released is not said.
+        if group and not (group.status == CREATING and group.terms and group.paid_through + GRACE <= self.model.now):
             failed = self.random.random() < 0.15
-            yield from self.attempt(lambda: self.model.report(group, failed, self.model.now), "Groups/ReportCreated",
-                                    gateway.ReportCreatedRequest(group_id=group.id, failed=failed))  # fmt: skip
+            done = yield from self.attempt(lambda: self.model.report(group, failed, self.model.now), "Groups/ReportCreated",
+                                           gateway.ReportCreatedRequest(group_id=group.id, failed=failed))  # fmt: skip
+            if done and done[0]:  # Its refund is told by its bill line alone.
+                bill = yield self.call("Bills/ListBill", order.ListBillRequest(
+                    group_id=group.id, item_kinds=[order.ITEM_KIND_REFUND], period=order.STATISTICAL_PERIOD_DETAILS))  # fmt: skip
+                self.same(f"refunds of {group.id}", 1, len(bill.lines))
+                done[0].id = bill.lines[0].refund_id
 
     def release(self):
         group = self.pick(self.model.groups, lambda group: group.status in (ACTIVE, OVERDUE), lambda group: not group.terms)
@@ -199,8 +208,11 @@ class Life:
             placed.id = reply.order.order_id
             self.same(f"price of {placed.id}", (placed.gross, placed.total, placed.version.number),
                       (reply.order.gross_micros, reply.order.total_micros, reply.order.price_list_version))  # fmt: skip
-            if self.random.random() < 0.7:
+            draw = self.random.random()
+            if draw < 0.45:
                 yield from self.pay(placed)
+            elif draw < 0.75:
+                yield from self.announce(placed)
 
     def place_new(self):
         chance, account = self.random, self.model
@@ -259,11 +271,11 @@ class Life:
         if an_order.kind == "new":
             an_order.group.id = group.group_id
 
-    def announce(self):
-        an_order = self.unpaid_order()
+    def announce(self, an_order=None):
+        an_order = an_order or self.unpaid_order()
         if an_order:
             account, (coupon, without) = self.model, self.coupon_choice()
-            part = min(account.balance, self.money(CENT, USD)) if self.random.random() < 0.4 else 0
+            part = min(account.balance, self.money(CENT, max(USD, an_order.total // 2))) if self.random.random() < 0.4 else 0
             reference = self.random.choice(list(account.payments)) if account.payments and self.random.random() < 0.05 else None
             reference = reference or self.reference()
             done = yield from self.attempt(
@@ -273,7 +285,7 @@ class Life:
                                         balance_micros=part))  # fmt: skip
             if done:
                 self.same(f"amount of {reference}", account.payments[reference].amount, done[1].payment.amount_micros)
-                if self.random.random() < 0.4:
+                if self.random.random() < 0.6:
                     yield from self.confirm(reference)
 
     def confirm(self, reference=None):
@@ -294,7 +306,7 @@ class Life:
     def cancel_order(self):
         an_order = self.unpaid_order()
         if an_order:
-            yield from self.attempt(lambda: self.model.cancel_order(an_order), "Orders/CancelOrder",
+            yield from self.attempt(lambda: self.model.cancel_order(an_order, self.model.now), "Orders/CancelOrder",
                                     order.CancelOrderRequest(order_id=an_order.id))  # fmt: skip
 
     # Giving back.
@@ -312,11 +324,11 @@ class Life:
             if quoted:
                 parts, reply = quoted
                 # The id of an auto-renewal's order is learnt at the end of its day.
-                known = {an_order.id for an_order, _ in parts}
-                self.same(f"refund quoted for {group.id}", sorted((o.id, amount) for o, amount in parts),
+                known = {an_order.id for an_order, _, _ in parts}
+                self.same(f"refund quoted for {group.id}", sorted((o.id, amount) for o, amount, _ in parts),
                           sorted((o.order_id if o.order_id in known else "", o.refund_micros) for o in reply.orders))  # fmt: skip
                 if self.random.random() < 0.3:
-                    self.stale_quote = group, reply.token, [amount for _, amount in parts], account.now
+                    self.stale_quote = group, reply.token, [amount for _, amount, _ in parts], account.now
                 else:
                     yield from self.give_up(group, reply.token)
 
@@ -330,26 +342,32 @@ class Life:
 
         def expected():
             parts = account.quote_refund(group, account.now)[0]
-            if sum(amount for _, amount in parts) != sum(quoted):
+            if sum(amount for _, amount, _ in parts) != sum(quoted):
                 raise Refusal("refund.quote_changed")
             return account.unsubscribe(group, account.now)
 
         try:
-            amounts = [amount for _, amount in account.quote_refund(group, account.now)[0]]
+            amounts = [amount for _, amount, _ in account.quote_refund(group, account.now)[0]]
         except Refusal:
             amounts = quoted
         if sum(amounts) == sum(quoted) and 0 in amounts:
             return  # The same amount from other days: whether that is the same quote is not said.
         done = yield from self.attempt(expected, "Groups/Unsubscribe", gateway.UnsubscribeRequest(group_id=group.id, token=token))
+        self.given_back(done)
+
+    def given_back(self, done):
+        """The id of a refund, and whether it is split as modelled; the rest of it is compared at the end of the day."""
         if done:
-            self.same(f"refund of {group.id}", done[0], done[1].refund.amount_micros)
+            refund, shown = done[0], done[1].refund
+            refund.id = shown.refund_id
+            self.same(f"refund {refund.id}", (refund.amount, refund.to_balance, refund.online, refund.confirmed),
+                      (shown.amount_micros, shown.to_balance_micros, shown.online_micros, shown.online_confirmed))  # fmt: skip
 
     def give_up(self, group, token):
         done = yield from self.attempt(
             lambda: self.model.unsubscribe(group, self.model.now), "Groups/Unsubscribe",
             gateway.UnsubscribeRequest(group_id=group.id, token=token))  # fmt: skip
-        if done:
-            self.same(f"refund of {group.id}", done[0], done[1].refund.amount_micros)
+        self.given_back(done)
 
     def unsubscribe_partly(self):
         if group := self.subscribed():
@@ -372,8 +390,20 @@ class Life:
             done = yield from self.attempt(
                 lambda: account.cancel_renewal(group, account.now), "Groups/CancelRenewal",
                 gateway.CancelRenewalRequest(group_id=group.id, token=quoted[1].token))  # fmt: skip
-            if done:
-                self.same(f"renewal refund of {group.id}", done[0], done[1].refund.amount_micros)
+            self.given_back(done)
+
+    def confirm_refund(self):
+        account, unknown = self.model, Refund(None, 0)
+        unknown.id = f"ref-{self.number:016}"
+        chosen = self.pick(account.refunds, lambda refund: refund.online, lambda refund: not refund.confirmed) or unknown
+
+        def expected():
+            if chosen is unknown:
+                raise Refusal("refund.not_found")
+            return account.confirm_refund(chosen)
+
+        done = yield from self.attempt(expected, "Refunds/ConfirmRefund", refunding.ConfirmRefundRequest(refund_id=chosen.id))
+        self.given_back(done)
 
     def auto_renewal(self):
         group = self.subscribed()

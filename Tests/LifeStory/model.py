@@ -11,6 +11,7 @@ Instants are milliseconds since 1970 UTC; days, months and "08:00" are those of 
 
 import datetime
 from fractions import Fraction
+from functools import lru_cache
 
 SECOND, HOUR, DAY = 1000, 3_600_000, 86_400_000
 UNIT = 4 * HOUR
@@ -57,10 +58,16 @@ def midnight(day):
 
 
 def month_of(at):
-    day = local(at)
+    return month_of_day((at + 8 * HOUR) // DAY)
+
+
+@lru_cache(maxsize=None)
+def month_of_day(number):
+    day = EPOCH + datetime.timedelta(days=number)
     return day.year, day.month
 
 
+@lru_cache(maxsize=None)
 def month_end(month):
     year, number = month
     return instant(year + number // 12, number % 12 + 1, 1)
@@ -76,6 +83,13 @@ def term_end(start, months):
     count = day.year * 12 + day.month - 1 + months
     year, month = count // 12, count % 12 + 1
     return instant(year, month, min(day.day, days_in(year, month))) + DAY
+
+
+@lru_cache(maxsize=None)
+def renewal_attempts(paid_through):
+    """All instants at which the auto-renewal of a term that ends then would be tried (rule 5.5)."""
+    day = midnight(local(paid_through))
+    return [day + number * DAY + 8 * HOUR for number in (-3, -1, 0, 6, 14)]
 
 
 def hour_after(at):
@@ -153,24 +167,35 @@ class Prices:
         return version, listed, gross, total
 
     def accrued(self, group, anchor, start, end):
-        """The slices of a use: (start, end, gross, hourly nanos of the whole group), split where a price changes (2.5)."""
+        """The slices of a use, split where a price changes (2.5): (start, end, gross, version, hourly nanos of an instance)."""
         marks = [start, *self.changes(start, end), end]
         for left, right in zip(marks, marks[1:]):
             version = self.at(left)
-            base = max(anchor, version.effective_at)
-            rate = version.hourly[group.specification][region_class(group.region)] * group.instances
+            price = self.hour_price(version, group)
+            base = max(anchor, self.priced_since(version, group))
 
             def accrual(at):
-                return rate * (at - base) // (HOUR * 1000)
+                return price * group.instances * (at - base) // (HOUR * 1000)
 
-            yield left, right, accrual(right) - accrual(left), rate
+            yield left, right, accrual(right) - accrual(left), version, price
+
+    @staticmethod
+    def hour_price(version, group):
+        return version.hourly[group.specification][region_class(group.region)]
+
+    def priced_since(self, version, group):
+        """Since when an hour of a group costs what it costs in a version: one that leaves its price does not count (2.5)."""
+        before = [earlier for earlier in self.versions if earlier.effective_at < version.effective_at]
+        if before and self.hour_price(before[-1], group) == self.hour_price(version, group):
+            return self.priced_since(before[-1], group)
+        return version.effective_at
 
     def clock_hour(self, resource, first_use, quantity):
-        """A value-added item's price of one clock hour, whole (rule 1)."""
-        price = self.at(first_use).items[resource.item][region_class(resource.region)]
-        if resource.item == OSS:
-            return price * quantity // (days_in(*month_of(first_use)) * 24 * 1000)
-        return price * quantity // 1000
+        """What one clock hour of a value-added item costs, whole (rule 1): (gross, version, nanos of one unit)."""
+        version = self.at(first_use)
+        price = version.items[resource.item][region_class(resource.region)]
+        hours = days_in(*month_of(first_use)) * 24 if resource.item == OSS else 1
+        return price * quantity // (hours * 1000), version, price
 
 
 def split(refund, balance, online):
@@ -216,11 +241,10 @@ class Group:
         return self.terms[-1].end if self.terms else 0
 
     def attempts(self):
-        """All instants at which auto-renewal would be tried for the term that ends last (rule 5.5)."""
+        """All instants at which auto-renewal would be tried for the term that ends last."""
         if self.auto_since is None or not self.terms or self.status not in (ACTIVE, EXPIRED):
             return []
-        day = midnight(local(self.paid_through))
-        return [day + number * DAY + 8 * HOUR for number in (-3, -1, 0, 6, 14)]
+        return renewal_attempts(self.paid_through)
 
     def next_attempt(self, after):
         after = max(after, self.auto_since or 0, self.terms[0].start if self.terms else 0)
@@ -258,7 +282,7 @@ class Resource:
 class Order:
     def __init__(self, **given):
         self.id = ""
-        self.status, self.paid_at, self.cancelled_because = UNPAID, 0, ""
+        self.status, self.paid_at, self.cancelled_at, self.cancelled_because = UNPAID, 0, 0, ""
         self.coupon, self.coupon_part, self.balance_part, self.online_part = None, 0, 0, 0
         self.refunded, self.automatic = 0, False
         self.term_start = self.term_end = 0
@@ -267,6 +291,14 @@ class Order:
     @property
     def cash(self):
         return self.total - self.coupon_part
+
+    @property
+    def price(self):
+        """Of one instance for a month, in nano-USD."""
+        return self.list_nanos // (self.instances * self.months)
+
+    def cancel(self, at, because):
+        self.status, self.cancelled_at, self.cancelled_because = CANCELLED, at, because
 
 
 class Coupon:
@@ -297,15 +329,22 @@ class Payment:
 
 
 class Line:
-    """A bill line. `coupon` is what coupons paid at posting; `paid` grows when money comes later."""
+    """A bill line. `coupon` is what coupons paid at posting; `paid` grows when money comes later.
 
-    __slots__ = ("kind", "start", "end", "gross", "discount", "round_down", "coupon", "paid", "thing", "order", "product", "burn")
+    `start` decides its day and its rank, `period` is what it is for. `price` is that of one unit in nano-USD, `units` how many
+    there are, a whole number divided by another; `burn` what an hour of it costs in nano-USD.
+    """
+
+    __slots__ = ("kind", "start", "end", "period", "posted", "gross", "discount", "round_down", "coupon", "paid", "thing",
+                 "order", "refund", "product", "burn", "version", "price", "units")  # fmt: skip
 
     def __init__(self, kind, start, end, gross, discount=0, round_down=0, coupon=0, **given):
-        self.kind, self.start, self.end = kind, start, end
+        self.kind, self.start, self.end, self.period = kind, start, end, (start, end)
         self.gross, self.discount, self.round_down, self.coupon, self.paid = gross, discount, round_down, coupon, 0
-        self.thing, self.order = given.get("thing"), given.get("order")
+        self.posted = given.get("posted", start)
+        self.thing, self.order, self.refund = given.get("thing"), given.get("order"), given.get("refund")
         self.product, self.burn = given.get("product", ""), given.get("burn", 0)
+        self.version, self.price, self.units = given.get("version", 0), given.get("price", 0), given.get("units", (0, 1))
 
     @property
     def payable(self):
@@ -317,6 +356,27 @@ class Line:
 
     def age(self):
         return self.start, self.thing.created_at, self.thing.id
+
+
+class Refund:
+    """What was given back at one instant: (order, amount, to the balance, online, consumed or None if in full) of each order."""
+
+    def __init__(self, group, at, because="", renewal_only=False):
+        self.id = ""
+        self.group, self.at, self.because, self.renewal_only = group, at, because, renewal_only
+        self.parts, self.confirmed = [], False
+
+    @property
+    def amount(self):
+        return sum(part[1] for part in self.parts)
+
+    @property
+    def to_balance(self):
+        return sum(part[2] for part in self.parts)
+
+    @property
+    def online(self):
+        return sum(part[3] for part in self.parts)
 
 
 class Notice:
@@ -376,6 +436,7 @@ class Account:
         due += [order.deadline for order in self.unpaid_orders()]
         if self.overdue_at:
             due += [self.overdue_at + number * DAY for number in range(1, 15)]
+            due += [coupon.effective for coupon in self.coupons]
         return min((at for at in due if at > self.now), default=None)
 
     def advance(self, to):
@@ -389,6 +450,7 @@ class Account:
     def stop(self, at):
         """What is due at one instant, in the order of section 10."""
         self.end_terms(at)
+        self.start_coupons(at)
         cut = self.cut(at) if at % HOUR == 0 else []
         self.close_months(at)
         if cut:
@@ -397,7 +459,7 @@ class Account:
         self.renew_due(at)
         for order in self.unpaid_orders():
             if order.deadline <= at:
-                order.status, order.cancelled_because = CANCELLED, "timed out"
+                order.cancel(at, "timed out")
         self.remind(at)
         self.living = [g for g in self.living if g.status != RELEASED or (g.segments and g.segments[-1].open())]
         self.running = [resource for resource in self.running if resource.status != RELEASED or resource.open()]
@@ -410,6 +472,12 @@ class Account:
                 else:
                     group.status, group.expired_at = EXPIRED, group.terms[0].end
 
+    def start_coupons(self, at):
+        """Coupons that become effective pay what is outstanding, as those that are granted do."""
+        for coupon in sorted((coupon for coupon in self.coupons if coupon.effective == at), key=Coupon.rank):
+            self.settle_by(coupon, at)
+        self.recover_if_settled(at)
+
     def cut(self, at):
         """Cuts the slices up to the top of an hour and settles them; the lines, with the burn of each."""
         lines = []
@@ -417,8 +485,10 @@ class Account:
             for segment in group.segments[-1:]:
                 end = at if segment.end is None else min(segment.end, at)
                 if end > segment.cut_to:
-                    for start, stop, gross, rate in self.prices.accrued(group, segment.anchor, segment.cut_to, end):
-                        lines.append(Line("usage", start, stop, gross, thing=group, product=PHONE, burn=Fraction(rate, 1000)))
+                    for start, stop, gross, version, price in self.prices.accrued(group, segment.anchor, segment.cut_to, end):
+                        lines.append(Line("usage", start, stop, gross, thing=group, product=PHONE, posted=at,
+                                          version=version.number, price=price, burn=price * group.instances,
+                                          units=(group.instances * (stop - start), HOUR)))  # fmt: skip
                     segment.cut_to = end
         for resource in self.running:
             for stretch in resource.use:
@@ -426,8 +496,10 @@ class Account:
                 end = at if last is None else min(last, at)
                 while cut_to < end:
                     stop = min(hour_after(cut_to), end)
-                    gross = self.prices.clock_hour(resource, cut_to, resource.quantity_at(cut_to))
-                    lines.append(Line("usage", cut_to, stop, gross, thing=resource, product=resource.item, burn=gross))
+                    size = resource.quantity_at(cut_to)
+                    gross, version, price = self.prices.clock_hour(resource, cut_to, size)
+                    lines.append(Line("usage", cut_to, stop, gross, thing=resource, product=resource.item, posted=at,
+                                      version=version.number, price=price, burn=gross * 1000, units=(size, 1)))  # fmt: skip
                     cut_to = stop
                 stretch[2] = cut_to
         lines.sort(key=Line.age)
@@ -453,7 +525,7 @@ class Account:
             if end <= at:
                 fraction = self.open_months.pop(month) % CENT
                 if fraction:
-                    line = Line("round-down", end - 1, end - 1, 0, round_down=fraction, product=PHONE)
+                    line = Line("round-down", end - 1, end - 1, 0, round_down=fraction, product=PHONE, posted=at)
                     line.paid = -fraction
                     self.lines.append(line)
                     self.credit(fraction, at)
@@ -462,7 +534,7 @@ class Account:
         """Low balance and overdue, after a cut was settled (rules 2.7, 4.1 and 4.6)."""
         burn = sum(line.burn for line in cut if line.end == at)
         available = self.available(at)
-        if available < 24 * burn:
+        if available * 1000 < 24 * burn:
             if not self.low:
                 self.notices.append(Notice(at, "low balance", available))
             self.low = True
@@ -495,7 +567,7 @@ class Account:
         group.terms, group.overdue_at, group.expired_at, group.auto_since = [], 0, 0, None
         for order in self.unpaid_orders():
             if order.group is group:
-                order.status, order.cancelled_because = CANCELLED, "group released"
+                order.cancel(at, "group released")
 
     def renew_due(self, at):
         for group in sorted(self.living, key=lambda group: group.id):
@@ -505,7 +577,7 @@ class Account:
     def try_renewal(self, group, at):
         """One attempt of auto-renewal; tells whether it succeeded."""
         months = group.auto_months or group.terms[-1].months
-        if self.overdue_at or self.unpaid_orders():
+        if self.overdue_at or any(order.group is group for order in self.unpaid_orders()):
             return False
         order = self.placed(RENEWAL, group, group, months, at, automatic=True)
         coupon, part = self.best_coupon(order, at)
@@ -521,20 +593,27 @@ class Account:
         days, odd = divmod(at - self.overdue_at, DAY)
         if odd == 0 and 1 <= days <= 14:
             self.notices.append(Notice(at, "reminder", self.outstanding))
-        if odd == 0 and days == 14:
+        if odd == 0 and days == 14 and any(group.status == OVERDUE for group in self.living):
             self.notices.append(Notice(at, "release warning", self.outstanding))
 
     # Money.
 
-    def settle(self, amount, applies=lambda line: True):
-        """Pays outstanding lines, oldest first; what is left of the amount."""
+    def settle(self, amount, coupon=None):
+        """Pays outstanding lines, oldest first, of a coupon those that it applies to; what is left of the amount."""
         for line in sorted(self.unpaid_lines, key=Line.age):
-            if applies(line):
+            if coupon is None or coupon.for_product(line.product):
                 part = min(amount, line.outstanding)
                 line.paid += part
                 amount -= part
+                # What coupons pay is not part of what a month costs, whenever before its close they pay it (2.9).
+                if coupon and month_of(line.start) in self.open_months:
+                    self.open_months[month_of(line.start)] -= part
         self.unpaid_lines = [line for line in self.unpaid_lines if line.outstanding]
         return amount
+
+    def settle_by(self, coupon, at):
+        if coupon.for_usage(at):
+            coupon.remaining = self.settle(coupon.remaining, coupon)
 
     def credit(self, amount, at):
         """Money that comes: outstanding bills first, then the balance; it may end the account's being overdue."""
@@ -547,7 +626,7 @@ class Account:
         self.overdue_at = 0
         self.notices.append(Notice(at, "recovered", 0))
         for group in self.groups:
-            if group.status == OVERDUE:
+            if group.status == OVERDUE and at < group.overdue_at + GRACE:  # What is due to be released is not saved (4.4).
                 group.status, group.overdue_at = ACTIVE, 0
                 group.segments.append(Segment(at))
         for resource in self.resources:
@@ -565,7 +644,7 @@ class Account:
     def adjust(self, amount, at):
         if amount > 0:
             refuse(["account.insufficient_balance"] if amount > self.balance else [])
-        line = Line("adjustment", at, at, amount)
+        line = Line("adjustment", at, at, amount, product=PHONE)
         line.paid = amount
         if amount > 0:
             self.balance -= amount
@@ -575,9 +654,8 @@ class Account:
 
     def grant(self, coupon, at):
         self.coupons.append(coupon)
-        if coupon.for_usage(at):
-            coupon.remaining = self.settle(coupon.remaining, lambda line: coupon.for_product(line.product))
-            self.recover_if_settled(at)
+        self.settle_by(coupon, at)
+        self.recover_if_settled(at)
 
     # Groups.
 
@@ -602,6 +680,7 @@ class Account:
 
     def came_up(self, group, at):
         group.status, group.created_at = ACTIVE, at
+        self.end_terms(at)  # Its term may be over before it came up (5.2 and 5.4).
         if group.method == PAY_AS_YOU_GO:
             group.legacy = at < instant(2025, 5, 6)
             group.segments = [Segment(at)]
@@ -613,9 +692,12 @@ class Account:
         elif failed:
             order = group.terms[0].order
             self.let_go(group, at, "creation failed")
-            if order.coupon:
+            if order.coupon:  # It pays what is outstanding before the money does, as at a cut (2.8).
                 order.coupon.remaining += order.coupon_part
-            self.give_back(order, order.cash, at, restored=order.coupon_part)
+                self.settle_by(order.coupon, at)
+            self.refunds.append(Refund(group, at, "creation failed"))
+            self.give_back(self.refunds[-1], order, order.cash, restored=order.coupon_part)
+            return self.refunds[-1]
         else:
             self.came_up(group, at)
 
@@ -743,9 +825,9 @@ class Account:
         self.orders.append(order)
         return order
 
-    def cancel_order(self, order):
+    def cancel_order(self, order, at):
         refuse(["order.not_unpaid"] if order.status != UNPAID else [])
-        order.status, order.cancelled_because = CANCELLED, "owner"
+        order.cancel(at, "owner")
 
     def fits(self, coupon, order, at):
         """Why a coupon cannot be used for an order (rule 3.2)."""
@@ -805,7 +887,9 @@ class Account:
         if coupon_part:
             coupon.remaining -= coupon_part
         self.balance -= balance_part
-        line = Line("order", at, at, order.gross, order.gross - order.total, coupon=coupon_part, order=order, product=PHONE)
+        line = Line("order", at, at, order.gross, order.gross - order.total, coupon=coupon_part, order=order, product=PHONE,
+                    version=order.version.number, price=order.price,
+                    units=(order.instances * order.months, 1))  # fmt: skip
         line.paid = line.payable
         self.lines.append(line)
         start = at
@@ -828,7 +912,7 @@ class Account:
         if order.kind != RENEWAL and order.auto:
             group.auto_since, group.auto_months = at, order.auto_months
         term = Term(order, start, term_end(group.nominal_start, group.nominal_months), order.months)
-        order.term_start, order.term_end = term.start, term.end
+        order.term_start, order.term_end = line.period = term.start, term.end
         group.terms.append(term)
 
     def announce_payment(self, order, reference, named, without, balance_part, at):
@@ -868,13 +952,24 @@ class Account:
 
     # Giving back.
 
-    def give_back(self, order, amount, at, restored=0):
+    def give_back(self, refund, order, amount, used=None, restored=0):
         to_balance, online = split(amount, order.balance_part, order.online_part)
         order.refunded += amount
-        self.lines.append(line := Line("refund", at, at, -amount - restored, coupon=-restored, order=order, product=PHONE))
+        refund.parts.append((order, amount, to_balance, online, used))
+        if amount + restored == 0:
+            return
+        line = Line("refund", refund.at, refund.at, -amount - restored, coupon=-restored, order=order, refund=refund,
+                    product=PHONE, version=order.version.number, price=order.price)  # fmt: skip
+        line.period = refund.at, order.term_end
         line.paid = -amount
-        self.refunds.append((order, at, to_balance, online))
-        self.credit(to_balance, at)
+        self.lines.append(line)
+        self.credit(to_balance, refund.at)
+
+    def confirm_refund(self, refund):
+        """The online part of a refund arrived (rules 3.5 and 7.5)."""
+        refuse(["refund.not_online"] if refund.online == 0 else ["refund.confirmed"] if refund.confirmed else [])
+        refund.confirmed = True
+        return refund
 
     def refundable(self, group):
         reasons = []
@@ -891,7 +986,8 @@ class Account:
         return reasons
 
     def quote_refund(self, group, at):
-        """What unsubscribing gives back: (order, refund) of each effective order, and whether the policy is used."""
+        """What unsubscribing gives back: (order, refund, consumed or None if in full) of each effective order, and whether
+        the policy is used."""
         refuse(self.refundable(group))
         current, *pending = group.terms
         order = current.order
@@ -899,9 +995,10 @@ class Account:
         paid_for = [o for o in self.orders if o.group is group and o.status == PAID]
         in_full = (order.kind == NEW and len(paid_for) == 1 and order.refunded == 0 and at < order.paid_at + days * DAY
                    and local(at).year not in self.unconditional_years)  # fmt: skip
-        refund = order.cash if in_full else max(0, order.cash - consumed(current, at))
-        parts = [(order, refund)] + [(term.order, term.order.cash) for term in pending]
-        refuse([] if sum(amount for _, amount in parts) else ["refund.zero"])
+        used = None if in_full else consumed(current, at)
+        parts = [(order, order.cash if in_full else max(0, order.cash - used), used)]
+        parts += [(term.order, term.order.cash, None) for term in pending]
+        refuse([] if sum(amount for _, amount, _ in parts) else ["refund.zero"])
         return parts, in_full
 
     def unsubscribe(self, group, at):
@@ -909,10 +1006,10 @@ class Account:
         if in_full:
             self.unconditional_years.add(local(at).year)
         self.let_go(group, at, "unsubscribed")
-        for order, amount in parts:
-            if amount:
-                self.give_back(order, amount, at)
-        return sum(amount for _, amount in parts)
+        self.refunds.append(Refund(group, at, "unconditional" if in_full else ""))
+        for order, amount, used in parts:
+            self.give_back(self.refunds[-1], order, amount, used)
+        return self.refunds[-1]
 
     def quote_renewal_refund(self, group):
         reasons = [reason for reason in self.refundable(group) if reason != "refund.unpaid_order"]
@@ -926,8 +1023,9 @@ class Account:
     def cancel_renewal(self, group, at):
         order = self.quote_renewal_refund(group)
         group.nominal_months -= group.terms.pop().months
-        self.give_back(order, order.cash, at)
-        return order.cash
+        self.refunds.append(Refund(group, at, renewal_only=True))
+        self.give_back(self.refunds[-1], order, order.cash)
+        return self.refunds[-1]
 
 
 def consumed(term, at):
