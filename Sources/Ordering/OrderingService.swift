@@ -55,6 +55,7 @@ package struct OrderingService: Sendable {
         router.handle(OrderV1.Bills.confirmRefund, confirmRefund)
         router.handle(OrderV1.Bills.auditMoney, auditMoney)
         router.handle(OrderV1.Bills.auditCoverage, auditCoverage)
+        router.handle(OrderV1.Bills.listPostedRefunds, listPostedRefunds)
 
         for service in [
             OrderV1.Accounts.all, OrderV1.Coupons.all, OrderV1.Payments.all, OrderV1.Orders.all, OrderV1.OrderSteps.all,

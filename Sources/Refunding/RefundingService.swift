@@ -9,12 +9,14 @@ package struct RefundingService: Sendable {
     let database: any Database
     let orders: OrderV1.OrdersClient
     let orderSteps: OrderV1.OrderStepsClient
+    let bills: OrderV1.BillsClient
     let prices: PricingV1.PricesClient
 
     package init(database: any Database, order: any Channel, pricing: any Channel) {
         self.database = database
         orders = OrderV1.OrdersClient(order)
         orderSteps = OrderV1.OrderStepsClient(order)
+        bills = OrderV1.BillsClient(order)
         prices = PricingV1.PricesClient(pricing)
     }
 

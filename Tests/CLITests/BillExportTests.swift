@@ -77,8 +77,12 @@ import Testing
     }
 
     @Test("A cell that a spreadsheet would run as a formula begins with an apostrophe; numbers are left alone")
-    func formulas() async {
-        let reasons = ["=1+1", "+1", "-1", "@sum", "\tx", "\rx", "plain", "a\"b", "a,b", "a\nb", "'=1"]
+    func formulas() async throws {
+        let reasons = [
+            "=1+1", "+1", "-1", "@sum", "\tx", "\rx", "plain", "a\"b", "a,b", "a\nb", "'=1",
+            // A quote, or a sign, and the mark that joins it are one character, and two scalars.
+            "a\"\u{301},=HYPERLINK(\"http://x\")", "\"\u{301}", "=\u{301}1",
+        ]
         let lines = reasons.map { OrderV1.BillLine(itemKind: .adjustment, payableMicros: -1, reason: $0) }
         let result = await export("--columns", "reason,payable", lines: lines)
         #expect(
@@ -86,7 +90,14 @@ import Testing
                 "'=1+1,-0.000001", "'+1,-0.000001", "'-1,-0.000001", "'@sum,-0.000001", "'\tx,-0.000001",
                 "\"'\rx\",-0.000001", "plain,-0.000001", "\"a\"\"b\",-0.000001", "\"a,b\",-0.000001",
                 "\"a\nb\",-0.000001", "'=1,-0.000001",
+                "\"a\"\"\u{301},=HYPERLINK(\"\"http://x\"\")\",-0.000001", "\"\"\"\u{301}\",-0.000001",
+                "'=\u{301}1,-0.000001",
             ])
+        // What a reader makes of the rows is what was written.
+        var reader = CSVReader(Array(await export("--columns", "reason,line_id", lines: lines.suffix(3)).output.utf8))
+        var read: [[String]] = []
+        while let record = try reader.next() { read.append(record.fields) }
+        #expect(read == [["reason", "line_id"]] + [reasons[11], reasons[12], "'" + reasons[13]].map { [$0, ""] })
         #expect(
             await focus("ChargeDescription,BilledCost", [Self.lines[4]])
                 == ["\"'=HYPERLINK(\"\"http://x\"\",\"\"late, sorry\"\")\",-5.000000"])
@@ -121,6 +132,38 @@ import Testing
         #expect(table.dropFirst().first == cells.joined(separator: ","))
     }
 
+    /// Real bills in FOCUS 1.0, which the repository does not hold.
+    private static let sample = environment("BILLING_FOCUS_SAMPLE") ?? "../shared/data/focus10_sample_1000.csv.gz"
+
+    private static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+    @Test(
+        "The columns are those of the foundation's sample data, but for its Id",
+        .enabled(
+            if: access(BillExportTests.sample, R_OK) == 0,
+            "There is no \(BillExportTests.sample) (set BILLING_FOCUS_SAMPLE to FOCUS 1.0 sample data)."))
+    func focusSample() async throws {
+        var reader = CSVReader(try ReplayFile.read(Self.sample))
+        let header = try #require(try reader.next()).fields
+        #expect(header.filter { $0 != "Id" } == FocusTable(accountName: "", regionNames: [:]).columns.map(\.name))
+        var rows = 0
+        while let record = try reader.next() {
+            #expect(record.fields.count == header.count)
+            rows += 1
+        }
+        #expect(rows > 0)
+    }
+
+    @Test("A refund is a purchase with its price and no quantity")
+    func focusRefund() async {
+        #expect(
+            await focus(
+                "ChargeCategory,BilledCost,ListUnitPrice,PricingCategory,PricingQuantity,SkuId", [Self.lines[2]])
+                == [
+                    #""Purchase",-9.990000,15.353800000,"Standard",NULL,"subscription/acp.basic.small/ap-southeast-1""#
+                ])
+    }
+
     @Test("Each kind of line has its category, its costs, and a period that is not empty")
     func focusKinds() async {
         #expect(
@@ -128,7 +171,7 @@ import Testing
                 == [
                     #""Usage",NULL,"Usage-Based",1.371000,"Instance-Hours","Instance-Hours""#,
                     #""Purchase",NULL,"One-Time",41.455260,"Instance-Months",NULL"#,
-                    #""Credit",NULL,"One-Time",-9.990000,NULL,NULL"#,
+                    #""Purchase",NULL,"One-Time",-9.990000,"Instance-Months",NULL"#,
                     #""Credit",NULL,"One-Time",-0.001000,NULL,NULL"#,
                     #""Adjustment","Correction","One-Time",-5.000000,NULL,NULL"#,
                 ])

@@ -101,7 +101,8 @@ private final class StatementsDouble: Sendable {
         gateway.statements.withLock { statements in
             statements = [
                 "acct-1": [
-                    topUp(1, Self.noon), topUp(2, Self.noon + 1, reference: "\"a\\b\""), topUp(3, Self.noon + day),
+                    topUp(1, Self.noon), topUp(2, Self.noon + 1, reference: "\"a\\b\""),
+                    topUp(3, Self.noon + day, reference: "\"\u{301}\\\u{301}"),
                 ]
             ]
         }
@@ -111,6 +112,8 @@ private final class StatementsDouble: Sendable {
         #expect(lines.contains("option \"inferred_tolerance_default\" \"USD:0\""))
         #expect(lines.contains("2026-04-10 open Liabilities:Customers:ACCT-1:Balance USD"))
         #expect(lines.contains("  reference: \"\\\"a\\\\b\\\"\""))
+        // A quote and the mark that joins it are one character, and the quote ends a string all the same.
+        #expect(lines.contains("  reference: \"\\\"\u{301}\\\\\u{301}\""))
         #expect(
             lines.filter { $0.contains(" balance Liabilities") } == [
                 "2026-04-11 balance Liabilities:Customers:ACCT-1:Balance  -2.000002 ~ 0 USD",

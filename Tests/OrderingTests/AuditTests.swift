@@ -69,21 +69,10 @@ import Testing
     func planted(_ sql: String, _ invariant: String) async throws {
         let shop = try Shop()
         _ = try await busy(shop)
-        try await removeWalls(shop)
+        try await shop.removeWalls()
         _ = try await shop.database.write { try $0.execute(sql) }
         let breaches = try await shop.breaches()
         #expect(breaches[invariant] ?? 0 > 0, "found \(breaches)")
-    }
-
-    /// As somebody would who edits the file: without our walls.
-    private func removeWalls(_ shop: Shop) async throws {
-        try await shop.database.write { transaction in
-            for trigger in try transaction.all(
-                "SELECT name FROM sqlite_master WHERE type = 'trigger'", map: { $0.text(0) })
-            {
-                try transaction.execute("DROP TRIGGER \(trigger)")
-            }
-        }
     }
 
     @Test(
@@ -130,7 +119,7 @@ import Testing
         try await shop.grant(account, "2", at: cut)
         #expect(try await shop.statement(account).count == 8)
         #expect(try await shop.breaches() == [:])
-        try await removeWalls(shop)
+        try await shop.removeWalls()
         #expect(try await shop.database.write { try $0.execute(sql) } == 1)
         #expect(try await shop.breaches() == expected)
     }
@@ -148,6 +137,42 @@ import Testing
                 "UPDATE customer_order SET status = 1, cancelled_at = NULL, cancellation_cause = NULL")
         }
         #expect(try await shop.breaches() == ["G1": 1])
+    }
+
+    @Test("Orders that were unpaid at the same time are found long after, and those that followed each other are not")
+    func overlap() async throws {
+        let shop = try Shop()
+        let account = try await shop.account("100")
+        func at(_ hour: Int64) -> Timestamp { opening.adding(hours: hour) }
+        // Cancelled and followed at once, timed out and followed at once, paid, cancelled and followed at once.
+        let first = try await shop.place(account, at: at(0)).orderID
+        _ = try await shop.cancel(account, first, at: at(1))
+        _ = try await shop.place(account, at: at(1))
+        let third = try await shop.place(account, at: at(25))
+        _ = try await shop.pay(account, third.orderID, saga: "saga-3", at: at(26))
+        let fourth = try await shop.place(account, at: at(27)).orderID
+        _ = try await shop.cancel(account, fourth, at: at(28))
+        _ = try await shop.place(account, at: at(28))
+        #expect(try await shop.breaches() == [:])
+        try await shop.removeWalls()
+        func shift(_ order: String, _ changes: [(column: String, by: Int64)]) async throws {
+            let sets = changes.map { "\($0.column) = \($0.column) + \($0.by)" }.joined(separator: ", ")
+            let changed = try await shop.database.write {
+                try $0.execute("UPDATE customer_order SET \(sets) WHERE order_id = '\(order)'")
+            }
+            #expect(changed == 1)
+        }
+        for (order, changes, expected) in [
+            (first, [("cancelled_at", 1)], ["G1": 1]), (fourth, [("placed_at", -3_600_001)], ["G1": 1]),
+            (third.orderID, [("paid_at", 3_600_001)], ["G1": 1, "M5": 1]),
+            // One that is over as it is placed, within the time of another.
+            (fourth, [("placed_at", -5_400_000), ("cancelled_at", -9_000_000)], ["G1": 1]),
+        ] as [(String, [(column: String, by: Int64)], [String: Int64])] {
+            try await shift(order, changes)
+            #expect(try await shop.breaches() == expected)
+            try await shift(order, changes.map { ($0.column, -$0.by) })
+            #expect(try await shop.breaches() == [:])
+        }
     }
 
     @Test("Every account is looked at once, over pages and ranges of partitions")

@@ -23,6 +23,10 @@ final class OrderDouble: Sendable {
         var recovers = false
         var isTombstone = false
         var postings: [Posting] = []
+        /// What it tells the audit; each posting adds to it.
+        var posted: [OrderV1.PostedRefund] = []
+        /// Runs when it tells the audit, once.
+        var beforeTelling: (@Sendable () async throws -> Void)?
     }
 
     let state = Mutex(State())
@@ -31,6 +35,7 @@ final class OrderDouble: Sendable {
         var router = Router()
         router.handle(OrderV1.Orders.listOrders) { request, _ in try self.listOrders(request) }
         router.handle(OrderV1.OrderSteps.postRefund) { request, call in try self.postRefund(request, call) }
+        router.handle(OrderV1.Bills.listPostedRefunds) { request, _ in try await self.listPostedRefunds(request) }
         return InProcessChannel(router: router)
     }
 
@@ -77,11 +82,58 @@ final class OrderDouble: Sendable {
                 toBalance += line.toBalanceMicros
                 online += line.onlineMicros
             }
+            for line in request.lines {
+                guard let order = state.orders.first(where: { $0.orderID == line.orderID }) else { continue }
+                state.posted.append(
+                    OrderV1.PostedRefund(
+                        order, line, by: request.refundID, at: request.at, toBalance: toBalance, online: online))
+            }
             return Response(
                 OrderV1.RefundPostedReply(
                     refundID: request.refundID, amountMicros: toBalance + online, toBalanceMicros: toBalance,
                     onlineMicros: online, at: request.at, recovered: state.recovers))
         }
+    }
+}
+
+extension OrderDouble {
+    /// In pages of one line.
+    private func listPostedRefunds(
+        _ request: OrderV1.ListPostedRefundsRequest
+    ) async throws -> Response<OrderV1.ListPostedRefundsReply> {
+        let before = state.withLock { state in
+            defer { state.beforeTelling = nil }
+            return state.beforeTelling
+        }
+        try await before?()
+        let rest = state.withLock { $0.posted }.filter { line in
+            line.place > (request.partitionFrom, request.afterAccount, request.afterLine)
+                && line.place.partition < request.partitionTo
+        }
+        guard let line = rest.min(by: { $0.place < $1.place }) else { return Response(.init()) }
+        return Response(
+            .init(
+                refunds: [line], nextAccount: line.accountID, nextPartition: line.place.partition,
+                nextLine: line.place.line))
+    }
+}
+
+extension OrderV1.PostedRefund {
+    fileprivate var place: (partition: UInt32, account: String, line: String) {
+        (UInt32(Partition.of(accountID)), accountID, "\(refundID)/\(orderID)")
+    }
+
+    init(
+        _ order: OrderV1.Order, _ line: OrderV1.RefundLine, by refund: String, at instant: Int64, toBalance: Int64,
+        online: Int64
+    ) {
+        self.init(
+            accountID: order.accountID, refundID: refund, orderID: order.orderID, groupID: order.groupID, at: instant,
+            amountMicros: line.amountMicros, toBalanceMicros: toBalance, onlineMicros: online,
+            newOrder: order.kind == .new, paidAt: order.paidAt, balanceMicros: order.balanceMicros,
+            paidOnlineMicros: order.onlineMicros, couponMicros: order.couponMicros, paymentID: order.paymentID,
+            termStart: order.termStart, termEnd: order.termEnd, months: order.months, listNanos: order.listNanos,
+            priceListVersion: order.priceListVersion)
     }
 }
 
@@ -92,11 +144,14 @@ final class PricingDouble: Sendable {
             usedDays: 12, termDays: 31, factorMillionths: 1_000_000, consumedMicros: 16_100_000))
     let unconditionalDays = Mutex<UInt32>(0)
     let asked = Mutex<[PricingV1.ConsumedRequest]>([])
+    /// What it answers with instead.
+    let refusal = Mutex<RPCError?>(nil)
 
     var channel: any Channel {
         var router = Router()
         router.handle(PricingV1.Prices.consumed) { request, _ in
             self.asked.withLock { $0.append(request) }
+            if let refusal = self.refusal.withLock({ $0 }) { throw refusal }
             return Response(
                 PricingV1.ConsumedReply(
                     terms: request.terms.map { term in

@@ -2818,3 +2818,168 @@ extension OrderV1.AuditCoverageReply: WireCoded, WireReflection {
         return fields
     }
 }
+
+extension OrderV1.ListPostedRefundsRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_ListPostedRefundsRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__ListPostedRefundsRequest>, _: WireLimits) throws(RPCError) {
+        afterAccount = try Checked.string(c.pointee.after_account, "after_account")
+        partitionFrom = c.pointee.partition_from
+        partitionTo = c.pointee.partition_to
+        afterLine = try Checked.string(c.pointee.after_line, "after_line")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__ListPostedRefundsRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__ListPostedRefundsRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.after_account = arena.store(afterAccount)
+        c.pointee.partition_from = partitionFrom
+        c.pointee.partition_to = partitionTo
+        c.pointee.after_line = arena.store(afterLine)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(4)
+        fields.append(("after_account", .text(afterAccount)))
+        fields.append(("partition_from", .integer(Int64(partitionFrom))))
+        fields.append(("partition_to", .integer(Int64(partitionTo))))
+        fields.append(("after_line", .text(afterLine)))
+        return fields
+    }
+}
+
+extension OrderV1.PostedRefund: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_PostedRefund()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__PostedRefund>, _: WireLimits) throws(RPCError) {
+        accountID = try Checked.string(c.pointee.account_id, "account_id")
+        refundID = try Checked.string(c.pointee.refund_id, "refund_id")
+        orderID = try Checked.string(c.pointee.order_id, "order_id")
+        groupID = try Checked.string(c.pointee.group_id, "group_id")
+        at = c.pointee.at
+        amountMicros = c.pointee.amount_micros
+        restoredMicros = c.pointee.restored_micros
+        toBalanceMicros = c.pointee.to_balance_micros
+        onlineMicros = c.pointee.online_micros
+        confirmedAt = c.pointee.confirmed_at
+        newOrder = c.pointee.new_order != 0
+        paidAt = c.pointee.paid_at
+        balanceMicros = c.pointee.balance_micros
+        paidOnlineMicros = c.pointee.paid_online_micros
+        couponMicros = c.pointee.coupon_micros
+        paymentID = try Checked.string(c.pointee.payment_id, "payment_id")
+        termStart = c.pointee.term_start
+        termEnd = c.pointee.term_end
+        months = c.pointee.months
+        listNanos = c.pointee.list_nanos
+        priceListVersion = c.pointee.price_list_version
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__PostedRefund>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__PostedRefund())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.account_id = arena.store(accountID)
+        c.pointee.refund_id = arena.store(refundID)
+        c.pointee.order_id = arena.store(orderID)
+        c.pointee.group_id = arena.store(groupID)
+        c.pointee.at = at
+        c.pointee.amount_micros = amountMicros
+        c.pointee.restored_micros = restoredMicros
+        c.pointee.to_balance_micros = toBalanceMicros
+        c.pointee.online_micros = onlineMicros
+        c.pointee.confirmed_at = confirmedAt
+        c.pointee.new_order = newOrder ? 1 : 0
+        c.pointee.paid_at = paidAt
+        c.pointee.balance_micros = balanceMicros
+        c.pointee.paid_online_micros = paidOnlineMicros
+        c.pointee.coupon_micros = couponMicros
+        c.pointee.payment_id = arena.store(paymentID)
+        c.pointee.term_start = termStart
+        c.pointee.term_end = termEnd
+        c.pointee.months = months
+        c.pointee.list_nanos = listNanos
+        c.pointee.price_list_version = priceListVersion
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(21)
+        fields.append(("account_id", .text(accountID)))
+        fields.append(("refund_id", .text(refundID)))
+        fields.append(("order_id", .text(orderID)))
+        fields.append(("group_id", .text(groupID)))
+        fields.append(("at", .integer(at)))
+        fields.append(("amount_micros", .integer(amountMicros)))
+        fields.append(("restored_micros", .integer(restoredMicros)))
+        fields.append(("to_balance_micros", .integer(toBalanceMicros)))
+        fields.append(("online_micros", .integer(onlineMicros)))
+        fields.append(("confirmed_at", .integer(confirmedAt)))
+        fields.append(("new_order", .boolean(newOrder)))
+        fields.append(("paid_at", .integer(paidAt)))
+        fields.append(("balance_micros", .integer(balanceMicros)))
+        fields.append(("paid_online_micros", .integer(paidOnlineMicros)))
+        fields.append(("coupon_micros", .integer(couponMicros)))
+        fields.append(("payment_id", .text(paymentID)))
+        fields.append(("term_start", .integer(termStart)))
+        fields.append(("term_end", .integer(termEnd)))
+        fields.append(("months", .integer(Int64(months))))
+        fields.append(("list_nanos", .integer(listNanos)))
+        fields.append(("price_list_version", .integer(Int64(priceListVersion))))
+        return fields
+    }
+}
+
+extension OrderV1.ListPostedRefundsReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_ListPostedRefundsReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__ListPostedRefundsReply>, _ limits: WireLimits) throws(RPCError) {
+        refunds = try Checked.messages(c.pointee.n_refunds, c.pointee.refunds, "refunds", limits)
+        nextAccount = try Checked.string(c.pointee.next_account, "next_account")
+        nextPartition = c.pointee.next_partition
+        nextLine = try Checked.string(c.pointee.next_line, "next_line")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__ListPostedRefundsReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__ListPostedRefundsReply())
+        c.pointee.base.descriptor = Self.descriptor
+        (c.pointee.refunds, c.pointee.n_refunds) = arena.store(refunds)
+        c.pointee.next_account = arena.store(nextAccount)
+        c.pointee.next_partition = nextPartition
+        c.pointee.next_line = arena.store(nextLine)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(4)
+        fields.append(("refunds", .list(refunds.map { .message($0.wireFields) })))
+        fields.append(("next_account", .text(nextAccount)))
+        fields.append(("next_partition", .integer(Int64(nextPartition))))
+        fields.append(("next_line", .text(nextLine)))
+        return fields
+    }
+}

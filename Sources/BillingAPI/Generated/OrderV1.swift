@@ -1803,6 +1803,113 @@ extension OrderV1 {
         }
     }
 
+    public struct ListPostedRefundsRequest: WireMessage {
+        public static let messageName = "billing.order.v1.ListPostedRefundsRequest"
+
+        public var afterAccount: String = ""
+        public var partitionFrom: UInt32 = 0
+        public var partitionTo: UInt32 = 0
+        /// The last line of after_account that came; empty for none.
+        public var afterLine: String = ""
+
+        public init() {}
+
+        public init(
+            afterAccount: String = "", partitionFrom: UInt32 = 0, partitionTo: UInt32 = 0, afterLine: String = ""
+        ) {
+            self.afterAccount = afterAccount
+            self.partitionFrom = partitionFrom
+            self.partitionTo = partitionTo
+            self.afterLine = afterLine
+        }
+    }
+
+    /// One order's part of a refund, as lines, journal and order have it.
+    public struct PostedRefund: WireMessage {
+        public static let messageName = "billing.order.v1.PostedRefund"
+
+        public var accountID: String = ""
+        public var refundID: String = ""
+        public var orderID: String = ""
+        public var groupID: String = ""
+        /// When it took effect.
+        public var at: Int64 = 0
+        /// Money given back of the order, and what of a coupon was restored.
+        public var amountMicros: Int64 = 0
+        public var restoredMicros: Int64 = 0
+        /// Of the refund, all its orders together.
+        public var toBalanceMicros: Int64 = 0
+        public var onlineMicros: Int64 = 0
+        /// When the online part arrived; 0 when that is not known.
+        public var confirmedAt: Int64 = 0
+        /// Of the order, as it was paid; all 0 when there is no such order.
+        public var newOrder: Bool = false
+        public var paidAt: Int64 = 0
+        public var balanceMicros: Int64 = 0
+        public var paidOnlineMicros: Int64 = 0
+        public var couponMicros: Int64 = 0
+        public var paymentID: String = ""
+        public var termStart: Int64 = 0
+        public var termEnd: Int64 = 0
+        public var months: UInt32 = 0
+        public var listNanos: Int64 = 0
+        public var priceListVersion: UInt32 = 0
+
+        public init() {}
+
+        public init(
+            accountID: String = "", refundID: String = "", orderID: String = "", groupID: String = "", at: Int64 = 0,
+            amountMicros: Int64 = 0, restoredMicros: Int64 = 0, toBalanceMicros: Int64 = 0, onlineMicros: Int64 = 0,
+            confirmedAt: Int64 = 0, newOrder: Bool = false, paidAt: Int64 = 0, balanceMicros: Int64 = 0,
+            paidOnlineMicros: Int64 = 0, couponMicros: Int64 = 0, paymentID: String = "", termStart: Int64 = 0,
+            termEnd: Int64 = 0, months: UInt32 = 0, listNanos: Int64 = 0, priceListVersion: UInt32 = 0
+        ) {
+            self.accountID = accountID
+            self.refundID = refundID
+            self.orderID = orderID
+            self.groupID = groupID
+            self.at = at
+            self.amountMicros = amountMicros
+            self.restoredMicros = restoredMicros
+            self.toBalanceMicros = toBalanceMicros
+            self.onlineMicros = onlineMicros
+            self.confirmedAt = confirmedAt
+            self.newOrder = newOrder
+            self.paidAt = paidAt
+            self.balanceMicros = balanceMicros
+            self.paidOnlineMicros = paidOnlineMicros
+            self.couponMicros = couponMicros
+            self.paymentID = paymentID
+            self.termStart = termStart
+            self.termEnd = termEnd
+            self.months = months
+            self.listNanos = listNanos
+            self.priceListVersion = priceListVersion
+        }
+    }
+
+    public struct ListPostedRefundsReply: WireMessage {
+        public static let messageName = "billing.order.v1.ListPostedRefundsReply"
+
+        public var refunds: [OrderV1.PostedRefund] = []
+        /// Empty on the last page.
+        public var nextAccount: String = ""
+        public var nextPartition: UInt32 = 0
+        public var nextLine: String = ""
+
+        public init() {}
+
+        public init(
+            refunds: [OrderV1.PostedRefund] = [], nextAccount: String = "", nextPartition: UInt32 = 0,
+            nextLine: String = ""
+        ) {
+            self.refunds = refunds
+            self.nextAccount = nextAccount
+            self.nextPartition = nextPartition
+            self.nextLine = nextLine
+        }
+    }
+
     public enum Accounts {
         public static let openAccount = Method<OrderV1.OpenAccountRequest, OrderV1.AccountReply>(
             "billing.order.v1.Accounts/OpenAccount", .keyed)
@@ -2206,6 +2313,10 @@ extension OrderV1 {
         /// Limits: batch.
         public static let auditCoverage = Method<OrderV1.AuditCoverageRequest, OrderV1.AuditCoverageReply>(
             "billing.order.v1.Bills/AuditCoverage", .read, .batch)
+        /// What was given back of each order, with what was paid for it: for the refund service, which compares.
+        /// Limits: batch.
+        public static let listPostedRefunds = Method<OrderV1.ListPostedRefundsRequest, OrderV1.ListPostedRefundsReply>(
+            "billing.order.v1.Bills/ListPostedRefunds", .read, .batch)
 
         /// Every method of the service.
         public static let all: [MethodDescriptor] = [
@@ -2215,6 +2326,7 @@ extension OrderV1 {
             confirmRefund.descriptor,
             auditMoney.descriptor,
             auditCoverage.descriptor,
+            listPostedRefunds.descriptor,
         ]
     }
 
@@ -2268,6 +2380,14 @@ extension OrderV1 {
             _ request: OrderV1.AuditCoverageRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<OrderV1.AuditCoverageReply> {
             try await channel.call(Bills.auditCoverage, request, options)
+        }
+
+        /// What was given back of each order, with what was paid for it: for the refund service, which compares.
+        /// Limits: batch.
+        public func listPostedRefunds(
+            _ request: OrderV1.ListPostedRefundsRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.ListPostedRefundsReply> {
+            try await channel.call(Bills.listPostedRefunds, request, options)
         }
     }
 }

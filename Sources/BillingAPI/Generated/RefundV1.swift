@@ -337,7 +337,7 @@ extension RefundV1 {
         /// Notes that an online refund arrived, after the order service booked it.
         public static let confirmRefund = Method<RefundV1.ConfirmRefundRequest, RefundV1.RefundReply>(
             "billing.refund.v1.Refunds/ConfirmRefund", .keyed)
-        /// Checks refunds against the bound of M6.
+        /// Checks refunds against M6: by themselves, against what the order service posted, and against the price list.
         /// Limits: batch.
         public static let auditRefunds = Method<RefundV1.AuditRefundsRequest, RefundV1.AuditRefundsReply>(
             "billing.refund.v1.Refunds/AuditRefunds", .read, .batch)
@@ -393,7 +393,7 @@ extension RefundV1 {
             try await channel.call(Refunds.confirmRefund, request, options)
         }
 
-        /// Checks refunds against the bound of M6.
+        /// Checks refunds against M6: by themselves, against what the order service posted, and against the price list.
         /// Limits: batch.
         public func auditRefunds(
             _ request: RefundV1.AuditRefundsRequest, _ options: CallOptions

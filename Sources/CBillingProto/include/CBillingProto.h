@@ -482,6 +482,15 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_Coverage(v
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_AuditCoverageReply(void) {
     return &billing__order__v1__audit_coverage_reply__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_ListPostedRefundsRequest(void) {
+    return &billing__order__v1__list_posted_refunds_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_PostedRefund(void) {
+    return &billing__order__v1__posted_refund__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_ListPostedRefundsReply(void) {
+    return &billing__order__v1__list_posted_refunds_reply__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *descriptor_of_PricingV1_ListPricesRequest(void) {
     return &billing__pricing__v1__list_prices_request__descriptor;
 }

@@ -102,10 +102,12 @@ extension Transaction {
         let close = MonthClose(month: month, net: try usageNet(of: account.id, month: month))
         let isFirst = try execute(
             """
-            INSERT INTO month_close (partition, account, month, closed_at, fraction, recovered)
-            VALUES (?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING
+            INSERT INTO month_close (partition, account, month, closed_at, fraction, recovered, sequence)
+            VALUES (?, ?, ?, ?, ?, 0, ?) ON CONFLICT DO NOTHING
             """,
-            accountKey(account.id) + [.instant(month), .instant(instant), .money(close.fraction)])
+            accountKey(account.id) + [
+                .instant(month), .instant(instant), .money(close.fraction), .integer(account.nextSequence - 1),
+            ])
         // A slice that a saga held back may come after the close; it costs what it costs.
         guard isFirst == 1, close.fraction > .zero else { return }
         let source = BillSource.roundDown(close)

@@ -1,7 +1,7 @@
 import BillingCore
 import Storage
 
-// What bill lines, coupons and closed months say of themselves and of the journal.
+// What bill lines and coupons say of themselves and of the journal.
 
 extension AccountAudit {
     /// B1 and B3: what a line owes follows from what it was posted with and what was allocated to it since.
@@ -194,37 +194,6 @@ extension AccountAudit {
                     .couponLines,
                     "transaction \(use.sequence) used \(paid) of coupons for line \(use.line.start)/\(use.line.source), "
                         + "to which it allocates \(allocated ?? 0)")
-            }
-        }
-    }
-
-    /// B5: every closed month gave back the fraction of a cent of what its lines had cost by then, in one line.
-    mutating func checkMonths() throws {
-        let closes = try transaction.all(
-            "SELECT month, fraction FROM month_close WHERE partition = ? AND account = ? AND fraction > 0", key
-        ) { (month: $0.instant(0), fraction: $0.integer(1)) }
-        checked(.monthClose, Int64(closes.count))
-        for close in closes {
-            // A slice that a saga held back is posted after the close, and is no part of it.
-            let sums = try transaction.all(
-                """
-                SELECT COALESCE(SUM(l.gross - l.discount - l.coupon), 0), COALESCE(SUM(l.round_down), 0)
-                FROM bill_line l
-                JOIN bill_source s ON s.partition = l.partition AND s.account = l.account AND s.number = l.source
-                WHERE l.partition = ? AND l.account = ? AND l.start_at >= ? AND l.start_at < ? AND s.kind = 2
-                    AND l.sequence <= (
-                        SELECT MAX(r.sequence) FROM bill_line r WHERE r.partition = l.partition
-                            AND r.account = l.account AND r.start_at = ? AND r.round_down > 0)
-                """,
-                key + [
-                    .instant(close.month), .instant(BillingCalendar.monthEnd(of: close.month)),
-                    .instant(BillingCalendar.monthEnd(of: close.month).adding(milliseconds: -1)),
-                ]
-            ) { (net: $0.integer(0), roundDown: $0.integer(1)) }.first
-            guard let sums, sums.net % Money.microsPerCent == close.fraction, sums.roundDown == close.fraction else {
-                let found = sums.map { "\($0.net), rounded down by \($0.roundDown)" } ?? "nothing"
-                breach(.monthClose, "the month of \(close.month) gave back \(close.fraction) of \(found)")
-                continue
             }
         }
     }

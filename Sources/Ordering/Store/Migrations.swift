@@ -8,6 +8,7 @@ extension OrderingService {
         Migration(number: 2, name: "orders, payments and refunds", sql: ordersAndPayments),
         Migration(number: 3, name: "bill lines", sql: billLines),
         Migration(number: 4, name: "coupons, overdue, month close, renewals, value-added items", sql: wholeRuleBook),
+        Migration(number: 5, name: "what a month close knew", sql: closeSequence),
     ]
 
     private static let accountsAndLedger = """
@@ -322,5 +323,19 @@ extension OrderingService {
         ALTER TABLE bill_source ADD COLUMN network TEXT NOT NULL DEFAULT '';
         -- Why, for an adjustment.
         ALTER TABLE bill_source ADD COLUMN note TEXT NOT NULL DEFAULT '';
+        """
+
+    private static let closeSequence = """
+        -- The account's last transaction before the close: what was posted later is no part of it. Of a close of before,
+        -- the one before its round-down line, or else the last by its instant.
+        ALTER TABLE month_close ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
+        UPDATE month_close SET sequence = COALESCE(
+            (SELECT MAX(l.sequence) - 1 FROM bill_line l
+                WHERE l.partition = month_close.partition AND l.account = month_close.account AND l.round_down > 0
+                    AND l.start_at >= month_close.month AND l.start_at < month_close.month + 2678400000),
+            (SELECT MAX(t.sequence) FROM ledger_transaction t
+                WHERE t.partition = month_close.partition AND t.account = month_close.account
+                    AND t.at <= month_close.closed_at),
+            0);
         """
 }

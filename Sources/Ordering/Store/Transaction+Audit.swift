@@ -42,18 +42,19 @@ enum MoneyInvariant: String, CaseIterable, Sendable {
     var title: String {
         switch self {
         case .doubleEntry: "every ledger transaction has two entries or more, and they sum to zero"
-        case .conservation: "balance and outstanding of every account, and after every transaction, are sums of entries"
+        case .conservation:
+            "balance, outstanding and what is on its way of every account are sums of entries, after every transaction"
         case .noOverdraft: "no balance is or was negative"
-        case .externalOnce: "every online payment is booked once, as its status says"
+        case .externalOnce: "every online payment came, and every online refund left, once, as its status says"
         case .noDoubleCharge: "every paid order has one booking of its price and one bill line, any other none"
         case .refundBound: "no order gave back more than it cost; refunds, lines and ledger agree"
-        case .oneUnpaidOrder: "no account has two unpaid orders"
+        case .oneUnpaidOrder: "no account has, or ever had, two unpaid orders at once"
         case .monotone: "transactions are numbered without gaps and never go back in time"
         case .lineIdentity: "payable = gross - discount - round-down - coupon = paid + outstanding on every line"
         case .linesAreLedger: "the lines of every transaction sum to what it booked"
         case .outstandingLines: "what lines owe is what the account owes, and it is overdue just then"
         case .coupons: "what is left of every coupon is what it did not pay, and the ledger agrees"
-        case .monthClose: "every closed month gave its fraction of a cent back, once"
+        case .monthClose: "every month that is over gave its fraction of a cent back, once"
         case .couponLines:
             "every line names as coupon what coupons paid at its posting, and what they paid later is allocated"
         }

@@ -44,43 +44,4 @@ extension RefundingService {
             return Response(RefundV1.RefundReply(refund), effectiveAt: call.effectiveAt)
         }
     }
-
-    /// Checks the refunds of some accounts of partitions `[from, to)` against M6.
-    /// - Throws: `PageError` for a range that is none.
-    func auditRefunds(
-        _ request: RefundV1.AuditRefundsRequest, _ call: CallContext
-    ) async throws -> Response<RefundV1.AuditRefundsReply> {
-        let partitions = try Partition.range(request.partitionFrom, request.partitionTo)
-        return try await database.read { transaction in
-            let accounts = try transaction.accountsWithRefunds(
-                partitions: partitions, after: request.afterAccount, limit: Self.accountsPerPage)
-            var invariant = RefundInvariant()
-            for account in accounts {
-                invariant.check(try RefundStore(transaction: transaction, account: account).all())
-            }
-            var reply = RefundV1.AuditRefundsReply(findings: [CommonV1.AuditFinding(invariant)])
-            if accounts.count == Self.accountsPerPage, let last = accounts.last {
-                reply.nextAccount = last.text
-                reply.nextPartition = UInt32(Partition.of(last.text))
-            }
-            return Response(reply)
-        }
-    }
-
-    private static let accountsPerPage = 500
-}
-
-extension RefundStore {
-    fileprivate func all() throws -> [Refund] {
-        try refunds(ofGroup: "", after: .start, limit: .max)
-    }
-}
-
-extension CommonV1.AuditFinding {
-    fileprivate init(_ invariant: RefundInvariant) {
-        self.init(
-            invariant: "M6", title: "Refunds follow from what was paid and used, and give back once",
-            checked: invariant.checked, breaches: Int64(invariant.breaches.count),
-            examples: Array(invariant.breaches.prefix(5)))
-    }
 }

@@ -89,16 +89,16 @@ enum RefundFacts: Sendable {
         case .renewal(let subscription): return try subscription.renewalRefund()
         case .group(let subscription, let used):
             return try subscription.refund(
-                using: used.terms.map { ($0.use, Money(micros: $0.consumedMicros)) },
+                using: used.terms.map { (TermUse($0), Money(micros: $0.consumedMicros)) },
                 unconditionalDays: used.unconditionalRefundDays,
                 hadUnconditional: try store.hadUnconditional(inYear: subscription.year))
         }
     }
 }
 
-extension PricingV1.ConsumedTerm {
-    fileprivate var use: TermUse {
-        TermUse(usedDays: usedDays, termDays: termDays, factorMillionths: factorMillionths)
+extension TermUse {
+    init(_ term: PricingV1.ConsumedTerm) {
+        self.init(usedDays: term.usedDays, termDays: term.termDays, factorMillionths: term.factorMillionths)
     }
 }
 
@@ -111,11 +111,15 @@ extension OrderV1.Order {
 
 extension PricingV1.PaidTerm {
     fileprivate init(_ order: PaidOrder) {
+        self.init(order.id, order.term)
+        (specification, region) = (order.specification, order.region)
+    }
+
+    /// What is used of a term does not depend on what was bought for it.
+    init(_ orderID: String, _ term: BoughtTerm) {
         self.init(
-            orderID: order.id, specification: order.specification, region: order.region,
-            priceListVersion: order.term.priceListVersion, months: order.term.months,
-            listNanos: order.term.listNanos, termStart: order.term.start.milliseconds,
-            termEnd: order.term.end.milliseconds)
+            orderID: orderID, priceListVersion: term.priceListVersion, months: term.months, listNanos: term.listNanos,
+            termStart: term.start.milliseconds, termEnd: term.end.milliseconds)
     }
 }
 

@@ -75,7 +75,6 @@ struct BeancountJournal: Journal {
     }
 
     private func quoted(_ text: String) -> String {
-        let safe = PlainText.printable(text).replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
-        return "\"\(safe)\""
+        "\"" + PlainText.printable(text).escaping("\\\"", with: "\\") + "\""
     }
 }

@@ -40,7 +40,7 @@ enum CSVText {
         case .text(let text):
             let safe = harmless(text)
             guard style == .focus || safe.unicodeScalars.contains(where: needsQuotes) else { return safe }
-            return "\"" + safe.replacing("\"", with: "\"\"") + "\""
+            return "\"" + safe.escaping("\"", with: "\"") + "\""
         }
     }
 
@@ -54,5 +54,18 @@ enum CSVText {
 
     private static func needsQuotes(_ scalar: Unicode.Scalar) -> Bool {
         scalar == "," || scalar == "\"" || scalar == "\n" || scalar == "\r"
+    }
+}
+
+extension String {
+    /// Puts `escape` before each of the scalars of `escaped`. Scalars and not characters: a quote with a combining mark
+    /// after it is another character than a quote, and ends a cell or a string all the same.
+    func escaping(_ escaped: String, with escape: Unicode.Scalar) -> String {
+        var text = UnicodeScalarView()
+        for scalar in unicodeScalars {
+            if escaped.unicodeScalars.contains(scalar) { text.append(escape) }
+            text.append(scalar)
+        }
+        return String(text)
     }
 }

@@ -18,13 +18,13 @@ struct FocusLine {
     var category: Category {
         switch line.itemKind {
         case .payAsYouGoBill: line.roundDownLine ? .credit : .usage
-        case .subscriptionOrder: .purchase
-        case .refund: .credit
+        // FOCUS: "positive or negative charges ... including refunds".
+        case .subscriptionOrder, .refund: .purchase
         case .adjustment, .unspecified: .adjustment
         }
     }
 
-    /// Whether it is a price times a quantity.
+    /// Whether it is of something that has a price.
     var isPriced: Bool { category == .usage || category == .purchase }
 
     /// The billing month, which begins at midnight of UTC+8.
@@ -60,9 +60,9 @@ struct FocusLine {
     var pricingUnit: String { isPriced ? FocusLine.unit(line.priceUnit) : "" }
 
     /// How many of the units that the price is for: of a price by the month of what is counted by the hour, the hours'
-    /// part of their month, half up.
+    /// part of their month, half up. What comes back in a refund is money, and no number of units.
     var pricingQuantity: ExportCell {
-        guard isPriced, !line.priceUnit.isEmpty else { return .nothing }
+        guard isPriced, line.itemKind != .refund, !line.priceUnit.isEmpty else { return .nothing }
         guard line.priceUnit != line.quantityUnit, line.priceUnit.hasSuffix("-month"),
             line.quantityUnit.hasSuffix("hour")
         else { return .number(FixedPoint.format(line.quantityThousandths, decimals: 3)) }

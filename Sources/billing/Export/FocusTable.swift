@@ -1,8 +1,16 @@
 import BillingAPI
 import BillingCore
 
-/// Bill lines as FOCUS 1.0 has them (the FinOps Foundation's cost and usage specification), all its columns in its
-/// order. What we do not have is missing; nothing is made up.
+/// Bill lines as FOCUS 1.0 has them (the FinOps Foundation's cost and usage specification), all its columns in the order
+/// of the foundation's sample data. What we do not have is missing; nothing is made up.
+///
+/// Where that is not what one may expect:
+/// - The sample has a column `Id` more, which is no part of the specification.
+/// - Instants are "2024-09-18T22:00:00Z", as the specification wants; the sample has "2024-09-18 22:00:00".
+/// - A refund is a `Purchase` of a negative amount, with the price of what was bought and without `PricingQuantity`, which
+///   the specification wants of a purchase: what comes back is no number of units.
+/// - `ChargeClass` is "Correction" for every adjustment. The specification means corrections of a period that was invoiced
+///   before; that is what adjustments are for (domain 9.4), but a line does not say what it corrects.
 struct FocusTable {
     /// Who sells, publishes and invoices.
     private static let provider = "Cloud Phone"

@@ -8,8 +8,8 @@ extension BillCommand {
         static let configuration = CommandConfiguration(
             commandName: "export", abstract: "Write an account's bill lines as a table for other programs.",
             discussion: """
-                csv has the fields of bill lines by their names with --json; focus has the columns of FOCUS 1.0. Rows \
-                are CSV by RFC 4180 in UTF-8. Money has 6 decimals and instants are ISO 8601 in UTC. Text that a \
+                csv has the fields of bill lines by their names with --json; focus has the columns of FOCUS 1.0, with \
+                a refund as a negative Purchase without a quantity and every adjustment as a Correction. Rows are CSV by RFC 4180 in UTF-8. Money has 6 decimals and instants are ISO 8601 in UTC. Text that a \
                 spreadsheet would run as a formula begins with an apostrophe. Lines are read page by page, so there may \
                 be any number.
                 """)

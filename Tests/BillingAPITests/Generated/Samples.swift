@@ -162,6 +162,9 @@ let sampledMessages: [any Sampled.Type] = [
     OrderV1.AuditCoverageRequest.self,
     OrderV1.Coverage.self,
     OrderV1.AuditCoverageReply.self,
+    OrderV1.ListPostedRefundsRequest.self,
+    OrderV1.PostedRefund.self,
+    OrderV1.ListPostedRefundsReply.self,
     PricingV1.ListPricesRequest.self,
     PricingV1.ListPricesReply.self,
     PricingV1.ScheduledVersion.self,
@@ -1950,6 +1953,56 @@ extension OrderV1.AuditCoverageReply: Sampled {
         var message = Self()
         for _ in 0..<random.below(4) { message.coverages.append(OrderV1.Coverage.sample(&random)) }
         message.nextGroup = random.text()
+        return message
+    }
+}
+
+extension OrderV1.ListPostedRefundsRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.afterAccount = random.text()
+        message.partitionFrom = random.unsigned()
+        message.partitionTo = random.unsigned()
+        message.afterLine = random.text()
+        return message
+    }
+}
+
+extension OrderV1.PostedRefund: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.accountID = random.text()
+        message.refundID = random.text()
+        message.orderID = random.text()
+        message.groupID = random.text()
+        message.at = random.signed()
+        message.amountMicros = random.signed()
+        message.restoredMicros = random.signed()
+        message.toBalanceMicros = random.signed()
+        message.onlineMicros = random.signed()
+        message.confirmedAt = random.signed()
+        message.newOrder = random.boolean()
+        message.paidAt = random.signed()
+        message.balanceMicros = random.signed()
+        message.paidOnlineMicros = random.signed()
+        message.couponMicros = random.signed()
+        message.paymentID = random.text()
+        message.termStart = random.signed()
+        message.termEnd = random.signed()
+        message.months = random.unsigned()
+        message.listNanos = random.signed()
+        message.priceListVersion = random.unsigned()
+        return message
+    }
+}
+
+extension OrderV1.ListPostedRefundsReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        for _ in 0..<random.below(4) { message.refunds.append(OrderV1.PostedRefund.sample(&random)) }
+        message.nextAccount = random.text()
+        message.nextPartition = random.unsigned()
+        message.nextLine = random.text()
         return message
     }
 }

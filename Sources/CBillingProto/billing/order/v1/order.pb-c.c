@@ -3112,6 +3112,141 @@ void   billing__order__v1__audit_coverage_reply__free_unpacked
   assert(message->base.descriptor == &billing__order__v1__audit_coverage_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   billing__order__v1__list_posted_refunds_request__init
+                     (Billing__Order__V1__ListPostedRefundsRequest         *message)
+{
+  static const Billing__Order__V1__ListPostedRefundsRequest init_value = BILLING__ORDER__V1__LIST_POSTED_REFUNDS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__list_posted_refunds_request__get_packed_size
+                     (const Billing__Order__V1__ListPostedRefundsRequest *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_posted_refunds_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__list_posted_refunds_request__pack
+                     (const Billing__Order__V1__ListPostedRefundsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_posted_refunds_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__list_posted_refunds_request__pack_to_buffer
+                     (const Billing__Order__V1__ListPostedRefundsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_posted_refunds_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__ListPostedRefundsRequest *
+       billing__order__v1__list_posted_refunds_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__ListPostedRefundsRequest *)
+     protobuf_c_message_unpack (&billing__order__v1__list_posted_refunds_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__list_posted_refunds_request__free_unpacked
+                     (Billing__Order__V1__ListPostedRefundsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__list_posted_refunds_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__posted_refund__init
+                     (Billing__Order__V1__PostedRefund         *message)
+{
+  static const Billing__Order__V1__PostedRefund init_value = BILLING__ORDER__V1__POSTED_REFUND__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__posted_refund__get_packed_size
+                     (const Billing__Order__V1__PostedRefund *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__posted_refund__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__posted_refund__pack
+                     (const Billing__Order__V1__PostedRefund *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__posted_refund__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__posted_refund__pack_to_buffer
+                     (const Billing__Order__V1__PostedRefund *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__posted_refund__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__PostedRefund *
+       billing__order__v1__posted_refund__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__PostedRefund *)
+     protobuf_c_message_unpack (&billing__order__v1__posted_refund__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__posted_refund__free_unpacked
+                     (Billing__Order__V1__PostedRefund *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__posted_refund__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__list_posted_refunds_reply__init
+                     (Billing__Order__V1__ListPostedRefundsReply         *message)
+{
+  static const Billing__Order__V1__ListPostedRefundsReply init_value = BILLING__ORDER__V1__LIST_POSTED_REFUNDS_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__list_posted_refunds_reply__get_packed_size
+                     (const Billing__Order__V1__ListPostedRefundsReply *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_posted_refunds_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__list_posted_refunds_reply__pack
+                     (const Billing__Order__V1__ListPostedRefundsReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_posted_refunds_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__list_posted_refunds_reply__pack_to_buffer
+                     (const Billing__Order__V1__ListPostedRefundsReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_posted_refunds_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__ListPostedRefundsReply *
+       billing__order__v1__list_posted_refunds_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__ListPostedRefundsReply *)
+     protobuf_c_message_unpack (&billing__order__v1__list_posted_refunds_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__list_posted_refunds_reply__free_unpacked
+                     (Billing__Order__V1__ListPostedRefundsReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__list_posted_refunds_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor billing__order__v1__account__field_descriptors[11] =
 {
   {
@@ -9040,6 +9175,458 @@ const ProtobufCMessageDescriptor billing__order__v1__audit_coverage_reply__descr
   billing__order__v1__audit_coverage_reply__field_indices_by_name,
   1,  billing__order__v1__audit_coverage_reply__number_ranges,
   (ProtobufCMessageInit) billing__order__v1__audit_coverage_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__list_posted_refunds_request__field_descriptors[4] =
+{
+  {
+    "after_account",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListPostedRefundsRequest, after_account),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "partition_from",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListPostedRefundsRequest, partition_from),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "partition_to",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListPostedRefundsRequest, partition_to),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_line",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListPostedRefundsRequest, after_line),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__list_posted_refunds_request__field_indices_by_name[] = {
+  0,   /* field[0] = after_account */
+  3,   /* field[3] = after_line */
+  1,   /* field[1] = partition_from */
+  2,   /* field[2] = partition_to */
+};
+static const ProtobufCIntRange billing__order__v1__list_posted_refunds_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__list_posted_refunds_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.ListPostedRefundsRequest",
+  "ListPostedRefundsRequest",
+  "Billing__Order__V1__ListPostedRefundsRequest",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__ListPostedRefundsRequest),
+  4,
+  billing__order__v1__list_posted_refunds_request__field_descriptors,
+  billing__order__v1__list_posted_refunds_request__field_indices_by_name,
+  1,  billing__order__v1__list_posted_refunds_request__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__list_posted_refunds_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__posted_refund__field_descriptors[21] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, account_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refund_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, refund_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "order_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, order_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "group_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, group_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "amount_micros",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, amount_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "restored_micros",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, restored_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "to_balance_micros",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, to_balance_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "online_micros",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, online_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "confirmed_at",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, confirmed_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "new_order",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, new_order),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "paid_at",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, paid_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "balance_micros",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, balance_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "paid_online_micros",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, paid_online_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "coupon_micros",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, coupon_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payment_id",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, payment_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "term_start",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, term_start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "term_end",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, term_end),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "months",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, months),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "list_nanos",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, list_nanos),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "price_list_version",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__PostedRefund, price_list_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__posted_refund__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  5,   /* field[5] = amount_micros */
+  4,   /* field[4] = at */
+  12,   /* field[12] = balance_micros */
+  9,   /* field[9] = confirmed_at */
+  14,   /* field[14] = coupon_micros */
+  3,   /* field[3] = group_id */
+  19,   /* field[19] = list_nanos */
+  18,   /* field[18] = months */
+  10,   /* field[10] = new_order */
+  8,   /* field[8] = online_micros */
+  2,   /* field[2] = order_id */
+  11,   /* field[11] = paid_at */
+  13,   /* field[13] = paid_online_micros */
+  15,   /* field[15] = payment_id */
+  20,   /* field[20] = price_list_version */
+  1,   /* field[1] = refund_id */
+  6,   /* field[6] = restored_micros */
+  17,   /* field[17] = term_end */
+  16,   /* field[16] = term_start */
+  7,   /* field[7] = to_balance_micros */
+};
+static const ProtobufCIntRange billing__order__v1__posted_refund__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 21 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__posted_refund__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.PostedRefund",
+  "PostedRefund",
+  "Billing__Order__V1__PostedRefund",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__PostedRefund),
+  21,
+  billing__order__v1__posted_refund__field_descriptors,
+  billing__order__v1__posted_refund__field_indices_by_name,
+  1,  billing__order__v1__posted_refund__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__posted_refund__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__list_posted_refunds_reply__field_descriptors[4] =
+{
+  {
+    "refunds",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Order__V1__ListPostedRefundsReply, n_refunds),
+    offsetof(Billing__Order__V1__ListPostedRefundsReply, refunds),
+    &billing__order__v1__posted_refund__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_account",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListPostedRefundsReply, next_account),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_partition",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListPostedRefundsReply, next_partition),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_line",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListPostedRefundsReply, next_line),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__list_posted_refunds_reply__field_indices_by_name[] = {
+  1,   /* field[1] = next_account */
+  3,   /* field[3] = next_line */
+  2,   /* field[2] = next_partition */
+  0,   /* field[0] = refunds */
+};
+static const ProtobufCIntRange billing__order__v1__list_posted_refunds_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__list_posted_refunds_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.ListPostedRefundsReply",
+  "ListPostedRefundsReply",
+  "Billing__Order__V1__ListPostedRefundsReply",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__ListPostedRefundsReply),
+  4,
+  billing__order__v1__list_posted_refunds_reply__field_descriptors,
+  billing__order__v1__list_posted_refunds_reply__field_indices_by_name,
+  1,  billing__order__v1__list_posted_refunds_reply__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__list_posted_refunds_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue billing__order__v1__notice_kind__enum_values_by_number[7] =

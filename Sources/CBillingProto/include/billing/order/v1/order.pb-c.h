@@ -86,6 +86,9 @@ typedef struct Billing__Order__V1__AuditMoneyReply Billing__Order__V1__AuditMone
 typedef struct Billing__Order__V1__AuditCoverageRequest Billing__Order__V1__AuditCoverageRequest;
 typedef struct Billing__Order__V1__Coverage Billing__Order__V1__Coverage;
 typedef struct Billing__Order__V1__AuditCoverageReply Billing__Order__V1__AuditCoverageReply;
+typedef struct Billing__Order__V1__ListPostedRefundsRequest Billing__Order__V1__ListPostedRefundsRequest;
+typedef struct Billing__Order__V1__PostedRefund Billing__Order__V1__PostedRefund;
+typedef struct Billing__Order__V1__ListPostedRefundsReply Billing__Order__V1__ListPostedRefundsReply;
 
 
 /* --- enums --- */
@@ -1174,6 +1177,63 @@ struct  Billing__Order__V1__AuditCoverageReply
 #define BILLING__ORDER__V1__AUDIT_COVERAGE_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__audit_coverage_reply__descriptor) \
     , 0,NULL, {0,NULL} }
+
+
+struct  Billing__Order__V1__ListPostedRefundsRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData after_account;
+  uint32_t partition_from;
+  uint32_t partition_to;
+  ProtobufCBinaryData after_line;
+};
+#define BILLING__ORDER__V1__LIST_POSTED_REFUNDS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__list_posted_refunds_request__descriptor) \
+    , {0,NULL}, 0, 0, {0,NULL} }
+
+
+struct  Billing__Order__V1__PostedRefund
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData account_id;
+  ProtobufCBinaryData refund_id;
+  ProtobufCBinaryData order_id;
+  ProtobufCBinaryData group_id;
+  int64_t at;
+  int64_t amount_micros;
+  int64_t restored_micros;
+  int64_t to_balance_micros;
+  int64_t online_micros;
+  int64_t confirmed_at;
+  protobuf_c_boolean new_order;
+  int64_t paid_at;
+  int64_t balance_micros;
+  int64_t paid_online_micros;
+  int64_t coupon_micros;
+  ProtobufCBinaryData payment_id;
+  int64_t term_start;
+  int64_t term_end;
+  uint32_t months;
+  int64_t list_nanos;
+  uint32_t price_list_version;
+};
+#define BILLING__ORDER__V1__POSTED_REFUND__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__posted_refund__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, 0, 0, 0, 0, 0 }
+
+
+struct  Billing__Order__V1__ListPostedRefundsReply
+{
+  ProtobufCMessage base;
+  size_t n_refunds;
+  Billing__Order__V1__PostedRefund **refunds;
+  ProtobufCBinaryData next_account;
+  uint32_t next_partition;
+  ProtobufCBinaryData next_line;
+};
+#define BILLING__ORDER__V1__LIST_POSTED_REFUNDS_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__list_posted_refunds_reply__descriptor) \
+    , 0,NULL, {0,NULL}, 0, {0,NULL} }
 
 
 /* Billing__Order__V1__Account methods */
@@ -2487,6 +2547,63 @@ Billing__Order__V1__AuditCoverageReply *
 void   billing__order__v1__audit_coverage_reply__free_unpacked
                      (Billing__Order__V1__AuditCoverageReply *message,
                       ProtobufCAllocator *allocator);
+/* Billing__Order__V1__ListPostedRefundsRequest methods */
+void   billing__order__v1__list_posted_refunds_request__init
+                     (Billing__Order__V1__ListPostedRefundsRequest         *message);
+size_t billing__order__v1__list_posted_refunds_request__get_packed_size
+                     (const Billing__Order__V1__ListPostedRefundsRequest   *message);
+size_t billing__order__v1__list_posted_refunds_request__pack
+                     (const Billing__Order__V1__ListPostedRefundsRequest   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__list_posted_refunds_request__pack_to_buffer
+                     (const Billing__Order__V1__ListPostedRefundsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__ListPostedRefundsRequest *
+       billing__order__v1__list_posted_refunds_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__list_posted_refunds_request__free_unpacked
+                     (Billing__Order__V1__ListPostedRefundsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__PostedRefund methods */
+void   billing__order__v1__posted_refund__init
+                     (Billing__Order__V1__PostedRefund         *message);
+size_t billing__order__v1__posted_refund__get_packed_size
+                     (const Billing__Order__V1__PostedRefund   *message);
+size_t billing__order__v1__posted_refund__pack
+                     (const Billing__Order__V1__PostedRefund   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__posted_refund__pack_to_buffer
+                     (const Billing__Order__V1__PostedRefund   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__PostedRefund *
+       billing__order__v1__posted_refund__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__posted_refund__free_unpacked
+                     (Billing__Order__V1__PostedRefund *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__ListPostedRefundsReply methods */
+void   billing__order__v1__list_posted_refunds_reply__init
+                     (Billing__Order__V1__ListPostedRefundsReply         *message);
+size_t billing__order__v1__list_posted_refunds_reply__get_packed_size
+                     (const Billing__Order__V1__ListPostedRefundsReply   *message);
+size_t billing__order__v1__list_posted_refunds_reply__pack
+                     (const Billing__Order__V1__ListPostedRefundsReply   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__list_posted_refunds_reply__pack_to_buffer
+                     (const Billing__Order__V1__ListPostedRefundsReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__ListPostedRefundsReply *
+       billing__order__v1__list_posted_refunds_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__list_posted_refunds_reply__free_unpacked
+                     (Billing__Order__V1__ListPostedRefundsReply *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Billing__Order__V1__Account_Closure)
@@ -2696,6 +2813,15 @@ typedef void (*Billing__Order__V1__Coverage_Closure)
 typedef void (*Billing__Order__V1__AuditCoverageReply_Closure)
                  (const Billing__Order__V1__AuditCoverageReply *message,
                   void *closure_data);
+typedef void (*Billing__Order__V1__ListPostedRefundsRequest_Closure)
+                 (const Billing__Order__V1__ListPostedRefundsRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__PostedRefund_Closure)
+                 (const Billing__Order__V1__PostedRefund *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__ListPostedRefundsReply_Closure)
+                 (const Billing__Order__V1__ListPostedRefundsReply *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -2783,6 +2909,9 @@ extern const ProtobufCMessageDescriptor billing__order__v1__audit_money_reply__d
 extern const ProtobufCMessageDescriptor billing__order__v1__audit_coverage_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__coverage__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__audit_coverage_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__list_posted_refunds_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__posted_refund__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__list_posted_refunds_reply__descriptor;
 
 PROTOBUF_C__END_DECLS
 
