@@ -403,6 +403,7 @@ extension GatewayV1.ExplainLineReply: Sampled {
         for _ in 0..<random.below(4) { message.steps.append(random.text()) }
         message.recomputedMicros = random.signed()
         message.agrees = random.boolean()
+        for _ in 0..<random.below(4) { message.disagreements.append(random.text()) }
         return message
     }
 }
@@ -2273,7 +2274,6 @@ extension PricingV1.RatedSlice: Sampled {
         message.start = random.signed()
         message.end = random.signed()
         message.priceListVersion = random.unsigned()
-        message.priceNanos = random.signed()
         return message
     }
 }
@@ -2305,6 +2305,7 @@ extension PricingV1.ExplainReply: Sampled {
         message.amountMicros = random.signed()
         message.discountMicros = random.signed()
         for _ in 0..<random.below(4) { message.steps.append(random.text()) }
+        message.listPriceNanos = random.signed()
         return message
     }
 }
