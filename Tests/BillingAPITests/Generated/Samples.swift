@@ -200,6 +200,7 @@ let sampledMessages: [any Sampled.Type] = [
     RefundV1.OpenRefundRequest.self,
     RefundV1.PayRefundRequest.self,
     RefundV1.CloseRefundRequest.self,
+    RefundV1.NoteRefundRequest.self,
     RefundV1.GetRefundRequest.self,
     RefundV1.RefundReply.self,
     RefundV1.ListRefundsRequest.self,
@@ -2403,6 +2404,20 @@ extension RefundV1.CloseRefundRequest: Sampled {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.refundID = random.text()
+        return message
+    }
+}
+
+extension RefundV1.NoteRefundRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
+        message.refundID = random.text()
+        message.groupID = random.text()
+        message.orderID = random.text()
+        message.at = random.signed()
+        message.toBalanceMicros = random.signed()
+        message.onlineMicros = random.signed()
         return message
     }
 }
