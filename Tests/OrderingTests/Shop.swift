@@ -154,11 +154,13 @@ final class Shop: Sendable {
     }
 
     /// All pages of a bill list.
-    func wholeBill(_ account: String, _ request: OrderV1.ListBillRequest) async throws -> [OrderV1.BillLine] {
+    func wholeBill(
+        _ account: String, _ request: OrderV1.ListBillRequest, at now: Timestamp = at("2027-01-01")
+    ) async throws -> [OrderV1.BillLine] {
         var request = request
         var lines: [OrderV1.BillLine] = []
         repeat {
-            let page = try await bill(account, request)
+            let page = try await bill(account, request, at: now)
             lines += page.lines
             request.cursor = page.nextCursor
         } while !request.cursor.isEmpty
