@@ -30,6 +30,7 @@ package struct RefundingService: Sendable {
         router.handle(RefundV1.RefundSteps.openRefund, openRefund)
         router.handle(RefundV1.RefundSteps.payRefund, payRefund)
         router.handle(RefundV1.RefundSteps.closeRefund, closeRefund)
+        router.handle(RefundV1.RefundSteps.noteRefund, noteRefund)
         router.requireAll(RefundV1.Refunds.all)
         router.requireAll(RefundV1.RefundSteps.all)
     }

@@ -14,6 +14,8 @@ final class BillsDouble: Sendable {
         var accruing: [MeteringV1.Accruing] = []
         var refusal: RPCError?
         var listed: [OrderV1.ListBillRequest] = []
+        /// The accounts that lists were asked for.
+        var listedFor: [String] = []
         var calls: [(account: String, line: String)] = []
     }
 
@@ -21,9 +23,10 @@ final class BillsDouble: Sendable {
 
     var router: Router {
         var router = Router()
-        router.handle(GatewayV1.Bills.listBill) { [self] request, _ in
+        router.handle(GatewayV1.Bills.listBill) { [self] request, call in
             try state.withLock { state in
                 state.listed.append(request)
+                state.listedFor.append(call.account)
                 if let refusal = state.refusal { throw refusal }
                 let start = Int(request.cursor) ?? 0
                 let end = min(state.lines.count, start + Int(request.limit))
@@ -41,8 +44,10 @@ final class BillsDouble: Sendable {
                 return Response(state.explanation)
             }
         }
-        router.handle(GatewayV1.Accounts.getAccount) { _, call in
-            Response(.init(account: .init(accountID: call.account, name: "=Farm, Ltd")))
+        router.handle(GatewayV1.Accounts.getAccount) { [self] _, call in
+            state.withLock { $0.calls.append((call.account, "")) }
+            return Response(
+                .init(account: .init(accountID: call.account, name: call.account == "acct-2" ? "Owl" : "=Farm, Ltd")))
         }
         router.handle(GatewayV1.Prices.listPrices) { _, _ in
             Response(.init(regions: [.init(region: "cn-hangzhou", name: "Hangzhou", regionClass: .ml)]))
@@ -117,7 +122,8 @@ final class BillsDouble: Sendable {
     func alarm() async {
         bills.state.withLock { state in
             state.explanation = GatewayV1.ExplainLineReply(
-                details: .init(line: BillsDouble.slice), recomputedMicros: 1_371_001, agrees: false)
+                details: .init(line: BillsDouble.slice), recomputedMicros: 1_371_001, agrees: false,
+                disagreements: ["It is stored as 1.371000 USD.", "Its list price is stored as 0.05 USD."])
         }
         let line = ["bill", "explain", "acct-1/1775805600000/ag-1"]
         let result = await bills.run(line)
@@ -125,11 +131,11 @@ final class BillsDouble: Sendable {
         #expect(result.output.contains("stored      1.371000\n"))
         #expect(
             result.problem.hasPrefix(
-                "billing: ALARM: line acct-1/1775805600000/ag-1 is stored as 1.371000 USD and what is stored with it "
-                    + "gives 1.371001 USD.\n"))
+                "billing: ALARM: line acct-1/1775805600000/ag-1 is not what it follows from. It is stored as 1.371000 USD. "
+                    + "Its list price is stored as 0.05 USD.\n"))
         let json = await bills.run(line + ["--json"])
         #expect(json.status == .refused)
-        #expect(json.output.contains(#""recomputed":"1.371001","agrees":false}"#))
+        #expect(json.output.contains(#""recomputed":"1.371001","agrees":false,"disagreements":["It is stored as"#))
         #expect(json.problem.contains("ALARM"))
     }
 
@@ -205,6 +211,22 @@ final class BillsDouble: Sendable {
                     + "\n"))
     }
 
+    @Test("The bills of all accounts are asked for without one, and their lines say whose they are")
+    func allAccounts() async {
+        bills.state.withLock { $0.lines = [BillsDouble.slice] }
+        let details = await bills.run(["bill", "list", "--all-accounts", "--period", "details"])
+        #expect(details.status == .done && details.problem.isEmpty)
+        let rows = details.output.split(separator: "\n")
+        #expect(rows.count == 3 && rows[0].hasSuffix("status       account"), "\(details.output)")
+        #expect(rows[1].hasSuffix("partly-paid  acct-1") && rows[2].hasPrefix("total of 1 line"))
+        let one = await bills.run(["bill", "list", "--period", "details"])
+        #expect(one.output.hasPrefix("use or term") && !one.output.contains("acct-1"))
+        let sums = await bills.run(["bill", "list", "--all-accounts", "--group-by", "account"], variables: [:])
+        #expect(sums.status == .done)
+        #expect(bills.state.withLock { $0.listedFor } == ["", "acct-1", ""])
+        #expect(bills.state.withLock { $0.listed.last?.groupBy } == .account)
+    }
+
     @Test(
         "What is typed wrongly is named and not sent",
         arguments: [
@@ -218,6 +240,12 @@ final class BillsDouble: Sendable {
             (["bill", "list", "--columns", "payable,payable"], "named twice"),
             (["bill", "list", "--status", "paid", "--overdue"], "--status paid"),
             (["bill", "list", "--status", "late"], "'late'"),
+            (["bill", "list", "--all-accounts", "--account", "acct-2"], "leave out --account"),
+            (["bill", "export", "--all-accounts", "--account", "acct-2"], "leave out --account"),
+            (
+                ["bill", "list", "--period", "details", "--group-by", "region"],
+                "take --group-by region with --period month, day or total"
+            ),
         ] as [([String], String)])
     func usage(line: [String], text: String) async {
         let result = await bills.run(line)

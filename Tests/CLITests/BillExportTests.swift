@@ -209,6 +209,19 @@ import Testing
         #expect(requests.allSatisfy { $0.withoutTotal && $0.period == .details && $0.limit == 200 })
     }
 
+    @Test("An export of all accounts names each account once, however many pages its lines fill")
+    func allAccounts() async {
+        let lines = (0..<450).map { OrderV1.BillLine(accountID: $0 < 250 ? "acct-1" : "acct-2", lines: 1) }
+        let result = await export(
+            "--all-accounts", "--format", "focus", "--columns", "BillingAccountId,BillingAccountName", lines: lines)
+        #expect(result.status == .done && result.problem.isEmpty)
+        let cells = rows(result.output).dropFirst()
+        #expect(cells.prefix(250).allSatisfy { $0 == #""acct-1","'=Farm, Ltd""# })
+        #expect(cells.dropFirst(250).allSatisfy { $0 == #""acct-2","Owl""# } && cells.count == 450)
+        #expect(bills.state.withLock { $0.listedFor } == ["", "", ""])
+        #expect(bills.state.withLock { $0.calls.map(\.account) } == ["acct-1", "acct-2"])
+    }
+
     @Test("The filters of bill list choose the lines")
     func filters() async {
         _ = await export("--month", "2026-04", "--overdue", "--kind", "refund", "--region", "cn-hangzhou")

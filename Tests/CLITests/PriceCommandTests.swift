@@ -28,6 +28,7 @@ private final class PricesDouble: Sendable {
         .init(what: "acp.basic.small ML hourly", before: 45_700_000, after: 50_000_000),
         .init(what: "term discount 12 months", before: 1_000_000, after: 850_000),
         .init(what: "unconditional refund days", before: 0, after: 5),
+        .init(what: "billing unit of groups created from 2026-05-01 00:00:00", before: 14_400, after: 1),
     ]
 
     private static func impact(
@@ -136,10 +137,11 @@ private final class PricesDouble: Sendable {
                 result.output == """
                     Price list 2, in force from 2026-05-01 00:00:00
 
-                    what changes               before   after
-                    acp.basic.small ML hourly  0.0457  0.0500
-                    term discount 12 months     x1.00   x0.85
-                    unconditional refund days       0       5
+                    what changes                                              before     after
+                    acp.basic.small ML hourly                                 0.0457    0.0500
+                    term discount 12 months                                    x1.00     x0.85
+                    unconditional refund days                                      0         5
+                    billing unit of groups created from 2026-05-01 00:00:00  4 hours  a second
 
                     account  id     what                  region       from                 per                 \
                         now    then   change
@@ -164,13 +166,25 @@ private final class PricesDouble: Sendable {
         }
     }
 
-    @Test("Impact says so when nothing would change")
+    @Test("Impact says so when nobody would pay anything else, and is refused when the document has no effect")
     func noImpact() async throws {
         prices.changeNothing()
         try await with("version: 2\n") { file in
             let result = await run("price", "impact", file)
             #expect(result.status == .done)
-            #expect(result.output.hasSuffix("Nothing would change: not the list, and not what anybody pays.\n"))
+            #expect(
+                result.output == """
+                    Price list 2, in force from 2026-05-01 00:00:00
+
+                    It has the prices and rules of the version before.
+
+                    Nothing that is billed now would cost anything else.
+
+                    """)
+            prices.refuse(RPCError(.failedPrecondition, "pricing.no_effect", "Version 1 says that already."))
+            let refused = await run("price", "impact", file)
+            #expect(refused.status == .refused && refused.output.isEmpty)
+            #expect(refused.problem.contains("Version 1 says that already. (pricing.no_effect)"))
         }
     }
 

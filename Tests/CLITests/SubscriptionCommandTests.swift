@@ -126,6 +126,37 @@ private let days = Int64.millisecondsPerDay
     }
 }
 
+@Suite("Commands about refunds") struct RefundCommandTests {
+    private let gateway = CannedGateway()
+    private let refund = RefundV1.Refund(
+        refundID: "ref-1", accountID: "acct-1", groupID: "ag-1", status: .closed, at: bought,
+        amountMicros: 9_910_000, toBalanceMicros: 910_000, onlineMicros: 9_000_000,
+        orders: [
+            .init(
+                orderID: "ord-1", cashPaidMicros: 9_910_000, refundMicros: 9_910_000, termDays: 31,
+                inFullBecause: "creation failed", toBalanceMicros: 910_000, onlineMicros: 9_000_000)
+        ], cause: "creation failed")
+
+    @Test("The refund of a creation that failed is listed and shown, and its online part confirmed")
+    func creationFailed() async {
+        gateway.on(GatewayV1.Refunds.listRefunds, .init(refunds: [refund]))
+        gateway.on(GatewayV1.Refunds.getRefund, .init(refund: refund))
+        let listed = await gateway.run("refund", "list")
+        #expect(
+            listed.output.hasSuffix("ref-1   closed  ag-1   2026-04-10 15:20:00    9.91        0.91    9.00  no\n"),
+            "\(listed.output)")
+        let shown = await gateway.run("refund", "show", "ref-1")
+        for text in ["because                creation failed\n", "9.00, pending\n", "creation failed\n"] {
+            #expect(shown.output.contains(text), "\(shown.output)")
+        }
+        var arrived = refund
+        arrived.onlineConfirmed = true
+        gateway.on(GatewayV1.Refunds.confirmRefund, .init(refund: arrived))
+        #expect(await gateway.run("refund", "confirm", "ref-1").output.contains("9.00, arrived\n"))
+        #expect(gateway.asked(RefundV1.ConfirmRefundRequest.self).map(\.refundID) == ["ref-1"])
+    }
+}
+
 @Suite("Commands about renewals") struct RenewalCommandTests {
     private let gateway = CannedGateway()
     private let quote = RefundV1.QuoteRefundReply(

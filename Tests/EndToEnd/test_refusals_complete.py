@@ -87,7 +87,6 @@ UNREACHABLE_BY_CLI = {
     "price.too_many_parts": (RATING, INSIDE),
     "price.empty_term": (RATING, INSIDE),
     "price.negative_list_price": (RATING, INSIDE),
-    "price.stored_price": (RATING, INSIDE),
     "price.nothing_to_explain": (RATING, INSIDE),
     "coupon.changed": ("the money is given back, which is no refusal; test_refusals_money tells how", INSIDE),
     "order.payment_method_missing": ("the command line always names one", ORDERS),

@@ -64,13 +64,6 @@ class BetweenServices(RefusalCase):
         no_price("price.negative_list_price", list_nanos=-1)
         no_price("price.instant", at=-1)
         self.refuses_call("price.nothing_to_explain", "pricing", "Prices/Explain", pricing.ExplainRequest())
-        slice_of_a_group = pricing.RatedSlice(
-            resource=pricing.RatedResource(
-                specification="acp.basic.small", region="cn-hangzhou", instances=1, anchor=now),
-            billing_unit=common.BILLING_UNIT_FOUR_HOURS, start=now, end=now + 1, price_list_version=1,
-            price_nanos=-1)  # fmt: skip
-        self.refuses_call(
-            "price.stored_price", "pricing", "Prices/Explain", pricing.ExplainRequest(slice=slice_of_a_group))  # fmt: skip
 
     def test_3_steps_of_refunds(self):
         account = self.api.open(100)

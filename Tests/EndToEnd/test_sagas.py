@@ -13,7 +13,7 @@ from billing_client import method_id
 SAGAS = {
     "pay-switch": [("lock", "metering"), ("pay", "order"), ("switch", "metering")],
     "pay-new": [("pay", "order"), ("create-group", "metering")],
-    "creation-failed": [("report-created", "metering"), ("refund-in-full", "order")],
+    "creation-failed": [("report-created", "metering"), ("refund-in-full", "order"), ("note-refund", "refund")],
     "pay-renewal": [("lock", "metering"), ("pay", "order"), ("extend", "metering")],
     "release": [("release", "metering"), ("cancel-unpaid", "order")],
     "unsubscribe": [
@@ -107,6 +107,9 @@ class Scenario:
             self.test.assertEqual(reply.group.status, metering.GROUP_STATUS_RELEASED)
             self.test.assertEqual(self.api.balance(self.account), 1_000_000_000)
             self.test.assertEqual(self.order(placed.order_id).refunded_micros, 9_910_000)
+            kept = self.api.Refunds.ListRefunds(refund.ListRefundsRequest(), account=self.account).refunds
+            self.test.assertEqual([(one.group_id, one.amount_micros, one.cause) for one in kept],
+                                  [(paid.group.group_id, 9_910_000, "creation failed")])  # fmt: skip
 
         request = gateway.ReportCreatedRequest(group_id=paid.group.group_id, failed=True)
         return "billing.gateway.v1.Groups/ReportCreated", request, check

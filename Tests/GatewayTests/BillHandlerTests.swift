@@ -43,7 +43,7 @@ import Testing
             (OrderV1.LineDetails(line: line(.refund, -6_400_000, order: "ord-1", refund: "ref-1")), -6_400_000),
             (OrderV1.LineDetails(line: line(.refund, -5_000_000, order: "ord-2", refund: "ref-1")), -5_000_000),
             (OrderV1.LineDetails(line: line(.refund, -11_400_000, refund: "ref-1")), -11_400_000),
-            // The creation failed: a refund that only the order service knows.
+            // The creation failed, and there is no refund but the line.
             (
                 OrderV1.LineDetails(
                     line: line(.refund, -8_000_000, refund: "ref-2"),
@@ -53,11 +53,51 @@ import Testing
     func explained(_ details: OrderV1.LineDetails, _ amount: Int64) async throws {
         let (reply, _) = try await explain(details)
         #expect(reply.recomputedMicros == amount)
-        #expect(reply.agrees)
+        #expect(reply.agrees && reply.disagreements.isEmpty)
         var wrong = details
         wrong.line?.payableMicros += 1
         wrong.line?.paidMicros += 1
-        #expect(try await explain(wrong).0.agrees == false)
+        let told = try await explain(wrong).0
+        #expect(!told.agrees && !told.disagreements.isEmpty)
+    }
+
+    @Test("A line that is stored otherwise than its price list and its inputs have it says in what")
+    func disagreements() async throws {
+        let columns = "Its columns do not add up: "
+        for (change, expected) in [
+            (
+                { $0.grossMicros += 1 },
+                ["It is stored as 0.045701 USD, and what is stored with it gives 0.045700 USD.", columns]
+            ),
+            (
+                { $0.discountMicros += 1 },
+                [
+                    "Its discount is stored as 0.000001 USD, and what is stored with it gives 0.000000 USD.", columns,
+                ]
+            ),
+            (
+                { $0.listPriceNanos = 45_700_000 },
+                ["Its list price is stored as 0.0457 USD, and price list 3 has 0.000000007 USD."]
+            ),
+            ({ $0.couponMicros += 1 }, [columns]), ({ $0.outstandingMicros += 1 }, [columns]), ({ _ in }, []),
+        ] as [((inout OrderV1.BillLine) -> Void, [String])] {
+            var line = Self.line(.payAsYouGoBill, 45_700)
+            (line.listPriceNanos, line.priceListVersion) = (World.listPriceNanos, 3)
+            change(&line)
+            let (reply, _) = try await explain(OrderV1.LineDetails(line: line))
+            #expect(reply.agrees == expected.isEmpty)
+            #expect(reply.disagreements.count == expected.count)
+            #expect(zip(reply.disagreements, expected).allSatisfy { $0.hasPrefix($1) }, "\(reply.disagreements)")
+        }
+    }
+
+    @Test("The list price of an order is checked too")
+    func orderPrice() async throws {
+        var line = Self.line(.subscriptionOrder, 9_910_000)
+        (line.listPriceNanos, line.priceListVersion) = (World.listPriceNanos, 3)
+        #expect(try await explain(OrderV1.LineDetails(line: line)).0.agrees)
+        line.listPriceNanos += 1
+        #expect(try await explain(OrderV1.LineDetails(line: line)).0.disagreements.count == 1)
     }
 
     @Test("A slice is explained from its resource as it was: a group by its anchor, a value-added resource by its size")

@@ -44,7 +44,7 @@ struct SagaCase: Sendable, CustomTestStringConvertible {
             "pay-new", ["pay", "create-group"], pivot: "pay", GatewayV1.Orders.payOrder,
             GatewayV1.PayOrderRequest(orderID: "ord-new", paymentMethod: .balance), prepare: orders),
         SagaCase(
-            "creation-failed", ["report-created", "refund-in-full"], pivot: "report-created",
+            "creation-failed", ["report-created", "refund-in-full", "note-refund"], pivot: "report-created",
             GatewayV1.Groups.reportCreated, GatewayV1.ReportCreatedRequest(groupID: "ag-paid", failed: true),
             prepare: { world in
                 world.script.withLock { script in

@@ -7,6 +7,9 @@ import Synchronization
 
 /// What is asked of pricing, metering and order to explain bills and judge prices.
 extension World {
+    /// What every version has for everything.
+    static let listPriceNanos: Int64 = 7
+
     static let things = (0..<450).map { index in
         MeteringV1.Billed(accountID: "acct-\(index / 300)", id: "ag-\(index)", specification: "acp.std.small")
     }
@@ -64,11 +67,15 @@ extension World {
             ]
             return Response(RefundV1.RefundReply(refund: RefundV1.Refund(refundID: "ref-1", at: 9, orders: orders)))
         }
-        // Slices cost 45,700, orders 9,910,000 with nothing off, and 3,510,000 of an order is consumed.
+        // Slices cost 45,700, orders 9,910,000 with nothing off, and 3,510,000 of an order is consumed. A line without a
+        // version has no price in the list either.
         router.handle(PricingV1.Prices.explain) { request, _ in
             self.script.withLock { $0.requests["explain"] = request }
             let amount: Int64 = request.slice != nil ? 45_700 : request.order != nil ? 9_910_000 : 3_510_000
-            return Response(PricingV1.ExplainReply(amountMicros: amount, steps: ["step"]))
+            let version = request.slice?.priceListVersion ?? request.order?.priceListVersion ?? 0
+            return Response(
+                PricingV1.ExplainReply(
+                    amountMicros: amount, steps: ["step"], listPriceNanos: version == 0 ? 0 : Self.listPriceNanos))
         }
     }
 }

@@ -1,13 +1,14 @@
 import BillingAPI
 import BillingCore
 import RPC
+import Storage
 import Testing
 
 @testable import Ordering
 
 @Suite("Which lines a bill list tells") struct BillQueryTests {
     @Test(
-        "A range of 18 months is listed, and one millisecond more is refused; one that is open on a side has no length",
+        "A range of 18 months is listed, and one millisecond more is refused; before the first line there is nothing to list",
         arguments: [
             ("2024-08-31 10:00", "2026-02-28 10:00"), ("2024-07-31 00:00", "2026-01-31 00:00"),
             ("2022-08-30 00:00", "2024-02-29 00:00"),
@@ -17,13 +18,98 @@ import Testing
         let account = try await shop.account("1")
         let (start, end) = (at(start).milliseconds, at(end).milliseconds)
         for (start, end, refusal) in [
-            (start, end, ""), (start, end + 1, "bill.range_too_long"), (start, 0, ""), (0, end + 1, ""), (0, 0, ""),
+            (start, end, ""), (start, end + 1, "bill.range_too_long"), (0, end + 1, ""), (0, 0, ""),
         ] {
             let answer = await reason {
                 try await shop.bill(account, OrderV1.ListBillRequest(start: start, end: end))
             }
             #expect(answer == refusal)
         }
+    }
+
+    /// The account has one line, from 2026-04-10 09:00 (UTC+8) on, and one of another group a year later.
+    @Test(
+        "An open start is the first line that is admitted, an open end is now",
+        arguments: [
+            ("", "", "2027-10-10 09:00", ""), ("", "", "2027-10-10 09:00:00.001", "bill.range_too_long"),
+            ("2026-04-10 09:00", "", "2027-10-10 09:00", ""),
+            ("2026-04-10 09:00", "", "2027-10-10 09:00:00.001", "bill.range_too_long"),
+            ("2026-04-10 09:00:00.001", "", "2027-10-10 09:00:00.001", ""),
+            // An end before now ends it, one to come does not.
+            ("", "2027-10-10 09:00", "2030-01-01", ""),
+            ("", "2027-10-10 09:00:00.001", "2030-01-01", "bill.range_too_long"),
+            ("", "2030-01-01", "2027-10-10 09:00", ""),
+            ("2027-04-01", "2030-01-01", "2027-10-10 09:00", "bill.range_too_long"),
+        ])
+    func openRange(_ start: String, _ end: String, now: String, refusal: String) async throws {
+        let shop = try Shop()
+        let account = try await shop.account("1")
+        let other = try await shop.account("1")
+        _ = try await shop.post(.hour(account, endingAt: at("2026-04-10 10:00")))
+        _ = try await shop.post(.hour(account, "ag-2", endingAt: at("2027-04-10 10:00")))
+        var request = OrderV1.ListBillRequest(
+            start: start.isEmpty ? 0 : at(start).milliseconds, end: end.isEmpty ? 0 : at(end).milliseconds)
+        for period in [OrderV1.StatisticalPeriod.details, .month] {
+            for owner in [account, ""] {
+                for withoutTotal in [false, true] {
+                    (request.period, request.withoutTotal) = (period, withoutTotal)
+                    let answer = await reason { try await shop.bill(owner, request, at: at(now)) }
+                    #expect(answer == refusal)
+                }
+            }
+            guard start.isEmpty else { continue }
+            // Nothing old is asked for.
+            #expect(await reason { try await shop.bill(other, request, at: at(now)) } == "")
+            request.groupID = "ag-2"
+            #expect(await reason { try await shop.bill(account, request, at: at(now)) } == "")
+            request.groupID = ""
+        }
+    }
+
+    @Test("The pages after the first follow it, and do not look for the first line again")
+    func pagesOfAnOpenRange() async throws {
+        let shop = try Shop()
+        let account = try await shop.account("10")
+        for hour in 1...3 { _ = try await shop.post(.hour(account, endingAt: opening.adding(hours: Int64(hour)))) }
+        var request = OrderV1.ListBillRequest(period: .details, limit: 2)
+        request.cursor = try await shop.bill(account, request).nextCursor
+        #expect(try await shop.bill(account, request, at: at("2030-01-01")).lines.count == 1)
+    }
+
+    @Test("A bill needs the instant that a gateway stamps, for an end that is open")
+    func unstamped() async throws {
+        let shop = try Shop()
+        let account = try await shop.account("1")
+        let error = await #expect(throws: RPCError.self) {
+            try await shop.service.listBill(
+                OrderV1.ListBillRequest(), shop.call(OrderV1.Bills.listBill.descriptor, account, at: nil))
+        }
+        #expect(error?.reason == "call.not_stamped")
+    }
+
+    @Test("Sources are looked up as lines come, and no more are kept than a bound")
+    func manySources() async throws {
+        let shop = try Shop()
+        let account = try AccountID(try await shop.account("1"))
+        let found: (ids: [String?], kept: [Int]) = try await shop.database.write { transaction in
+            var sources = FoundSources(of: account, most: 3)
+            var found: (ids: [String?], kept: [Int]) = ([], [])
+            for number in 1...Int64(5) {
+                let source = BillSource(
+                    kind: .adjustment, id: "adj-\(number)", groupID: "", specification: "", region: "", instances: 0,
+                    createdAt: opening, anchor: nil, billingUnit: nil, months: 0, orderID: "", refundID: "")
+                _ = try transaction.insert(source, of: account)
+                _ = try sources.source(number, in: transaction)
+            }
+            for number in [Int64(5), 1, 0] {
+                found.kept.append(sources.known.count)
+                found.ids.append(try sources.source(number, in: transaction)?.id)
+            }
+            return found
+        }
+        // All three were forgotten when the fourth came; it and the fifth are known.
+        #expect(found.kept == [2, 2, 3])
+        #expect(found.ids == ["adj-5", "adj-1", nil])
     }
 
     @Test("A refused range is named with its ends and what to do")

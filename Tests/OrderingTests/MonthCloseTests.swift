@@ -54,7 +54,8 @@ import Testing
     func edges(_ end: String, _ last: String, _ first: String) async throws {
         let (shop, end) = (try Shop(), at(end))
         let account = try await overMonth(shop, end: end)
-        let lines = try await shop.lines(account)
+        let lines = try await shop.wholeBill(
+            account, OrderV1.ListBillRequest(period: .details), at: end.adding(hours: 1))
         #expect(lines.map(\.billingPeriod) == [last, last, first])
         #expect(lines.map(\.roundDownLine) == [false, true, false])
         let close = lines[1]

@@ -146,16 +146,21 @@ final class Shop: Sendable {
         try await service.postUsage(usage.request, call(OrderV1.Bills.postUsage.descriptor, "", at: nil)).message
     }
 
-    func bill(_ account: String, _ request: OrderV1.ListBillRequest) async throws -> OrderV1.ListBillReply {
-        try await service.listBill(request, call(OrderV1.Bills.listBill.descriptor, account, at: nil)).message
+    /// - Parameter now: when it is asked for.
+    func bill(
+        _ account: String, _ request: OrderV1.ListBillRequest, at now: Timestamp = at("2027-01-01")
+    ) async throws -> OrderV1.ListBillReply {
+        try await service.listBill(request, call(OrderV1.Bills.listBill.descriptor, account, at: now)).message
     }
 
     /// All pages of a bill list.
-    func wholeBill(_ account: String, _ request: OrderV1.ListBillRequest) async throws -> [OrderV1.BillLine] {
+    func wholeBill(
+        _ account: String, _ request: OrderV1.ListBillRequest, at now: Timestamp = at("2027-01-01")
+    ) async throws -> [OrderV1.BillLine] {
         var request = request
         var lines: [OrderV1.BillLine] = []
         repeat {
-            let page = try await bill(account, request)
+            let page = try await bill(account, request, at: now)
             lines += page.lines
             request.cursor = page.nextCursor
         } while !request.cursor.isEmpty

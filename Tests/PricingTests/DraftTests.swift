@@ -121,6 +121,65 @@ import Testing
         #expect(service.prices.versions.count == 1)
     }
 
+    @Test("Comparing refuses what publishing would refuse, by the same names")
+    func comparisonRefusals() throws {
+        let compare = PricingV1.Prices.compareDraft.descriptor
+        for (old, new, reason) in [
+            ("version: 2\n", "version: 3\n", "price.version_number"),
+            ("2026-05-01 00:00", "2026-04-10 15:20", "price.too_early"),
+            ("'nat-gateway'", "'nat'", "price.cannot_follow"), ("version: 2\n", "version: 2\n", "pricing.no_effect"),
+        ] {
+            let document = try draft([(old, new)])
+            do {
+                _ = try service.compareDraft(.init(document: document), call(compare))
+                Issue.record("compared")
+            } catch let error as any BillingError {
+                #expect(error.reason == reason)
+            }
+        }
+    }
+
+    /// 2026-05-01 is when the draft takes effect.
+    @Test(
+        "Unit rules are compared where they still apply, and listed as changes",
+        arguments: [
+            // The shipped rules, and their past as it never was: nothing changes from May on.
+            ([(.second, "2025-05-06"), (.fourHours, nil)], []), ([(.fourHours, nil)], []),
+            ([(.second, "2024-01-01"), (.fourHours, nil)], []), ([(.second, "2026-05-01"), (.fourHours, nil)], []),
+            // Rows that say the same in two ways.
+            ([(.fourHours, "2026-06-01"), (.fourHours, nil)], []),
+            ([(.second, nil)], ["from 2026-05-01 00:00:00: 14400 to 1"]),
+            (
+                [(.second, "2026-05-01 00:00:00.001"), (.fourHours, nil)],
+                ["from 2026-05-01 00:00:00 to 2026-05-01 00:00:00.001: 14400 to 1"]
+            ),
+            (
+                [(.fourHours, "2026-06-01"), (.second, "2026-07-01"), (.fourHours, nil)],
+                ["from 2026-06-01 00:00:00 to 2026-07-01 00:00:00: 14400 to 1"]
+            ),
+            (
+                [(.fourHours, "2026-06-01"), (.second, "2026-07-01"), (.second, nil)],
+                ["from 2026-06-01 00:00:00: 14400 to 1"]
+            ),
+        ] as [([(BillingUnit, String?)], [String])])
+    func unitRules(_ rules: [(BillingUnit, String?)], _ expected: [String]) throws {
+        let newest = service.prices.newest
+        let draft = PriceListVersion(
+            version: 2, effectiveFrom: try at("2026-05-01"),
+            billingUnits: try rules.map { BillingUnitRule(unit: $0.0, createdBefore: try $0.1.map(at)) },
+            termDiscounts: newest.termDiscounts, regions: newest.regions, specifications: newest.specifications,
+            valueAddedItems: newest.valueAddedItems, unconditionalRefundDays: newest.unconditionalRefundDays)
+        let told = draft.changes(from: newest).map { "\($0.what): \($0.before) to \($0.after)" }
+        #expect(told == expected.map { "billing unit of groups created " + $0 })
+        #expect(draft.hasSameContent(as: newest) == expected.isEmpty)
+        let check = Result { try service.prices.check(draft, at: at("2026-04-10 15:20")) }
+        if expected.isEmpty {
+            #expect(throws: DraftError.noEffect(1)) { try check.get() }
+        } else {
+            #expect(throws: Never.self) { try check.get() }
+        }
+    }
+
     @Test("A draft names who would pay what from when, and leaves out whose price stays")
     func comparison() throws {
         let paidThrough = try at("2026-06-11 00:00").milliseconds
@@ -152,10 +211,6 @@ import Testing
                     per: "renewal of 1 month"),
                 .init(id: "d", from: from, beforeMicros: 1_730_000, afterMicros: 2_000_000, per: "month"),
             ])
-        request.document = try draft([])
-        let same = try service.compareDraft(request, call(compare))
-        #expect(same.changes.isEmpty)
-        #expect(same.impacts.isEmpty)
         request.things[2].billingMethod = .unspecified
         let error = #expect(throws: PricingError.self) { try service.compareDraft(request, call(compare)) }
         #expect(error?.reason == "price.billing_method")

@@ -33,8 +33,9 @@ import Testing
                         specification: "acp.basic.small", region: "cn-hangzhou", instances: 1,
                         anchor: at("2026-04-10 08:45:30").milliseconds), billingUnit: .fourHours,
                     start: at("2026-04-10 12:00").milliseconds, end: at("2026-04-10 12:45:30").milliseconds,
-                    priceListVersion: 1, priceNanos: 45_700_000)))
+                    priceListVersion: 1)))
         #expect(reply.amountMicros == 34_656)
+        #expect(reply.listPriceNanos == 45_700_000)
         #expect(reply.steps[3] == "At the end of the slice, after 4 h 0 min 0 s: A = 0.182800.")
         #expect(reply.steps[4] == "At its start, after 3 h 14 min 30 s: A = 0.148144.")
         #expect(reply.steps[5] == "The slice of 0 h 45 min 30 s costs 0.182800 - 0.148144 = 0.034656 USD.")
@@ -49,8 +50,8 @@ import Testing
         let anchor = try at("2026-04-10 09:00")
         let slice = try Period(at("2026-04-10 11:00"), at("2026-04-10 12:00"))
         let explained = try prices.explainGroup(
-            instances: 1, anchor: anchor, unit: .fourHours, slice: slice, version: 2,
-            price: UnitPrice(nanos: 333_333_333))
+            specification: "one", region: "here", instances: 1, anchor: anchor, unit: .fourHours, slice: slice,
+            version: 2)
         #expect(explained.steps[1] == "Time is counted from 2026-04-10 10:30:00, when price list 2 took effect.")
         let resource = try prices.resource(
             specification: "one", region: "here", instances: 1, anchor: anchor.milliseconds)
@@ -60,8 +61,42 @@ import Testing
         #expect(rated.grossMicros == [explained.amount.micros])
         #expect(throws: PricingError.notYetSold(slice: 0, at: try at("2026-04-10 10:00"))) {
             try prices.explainGroup(
-                instances: 1, anchor: anchor, unit: .fourHours,
-                slice: Period(at("2026-04-10 10:00"), at("2026-04-10 11:00")), version: 2, price: UnitPrice(nanos: 1))
+                specification: "one", region: "here", instances: 1, anchor: anchor, unit: .fourHours,
+                slice: Period(at("2026-04-10 10:00"), at("2026-04-10 11:00")), version: 2)
+        }
+    }
+
+    @Test(
+        "The price is that of the version, specification and region, whatever is stored",
+        arguments: [
+            ("acp.basic.small", "cn-hangzhou", 45_700_000), ("acp.basic.small", "cn-hongkong", 70_900_000),
+            ("acp.perf.large", "cn-beijing", 152_400_000),
+        ] as [(String, String, Int64)])
+    func listPrice(specification: String, region: String, nanos: Int64) throws {
+        let start = try at("2026-04-10 12:00").milliseconds
+        let slice = PricingV1.RatedSlice(
+            resource: .init(specification: specification, region: region, instances: 1, anchor: start),
+            billingUnit: .fourHours, start: start, end: start + .millisecondsPerHour, priceListVersion: 1)
+        let reply = try explain(.init(slice: slice))
+        #expect(reply.listPriceNanos == nanos && reply.amountMicros == nanos / 1000)
+        let price = UnitPrice(nanos: nanos)
+        #expect(reply.steps[0] == "Price list 1: one phone costs \(price) USD an hour; the group has 1 phone.")
+    }
+
+    @Test("What the version does not sell is not explained")
+    func notSold() throws {
+        let start = try at("2026-04-10 12:00").milliseconds
+        for (resource, reason) in [
+            (PricingV1.RatedResource(specification: "acp.tiny", region: "cn-hangzhou"), "price.unknown_specification"),
+            (.init(specification: "acp.basic.small", region: "moon-1"), "price.unknown_region"),
+            (.init(region: "moon-1", item: "eip"), "price.unknown_region"),
+            (.init(region: "cn-hangzhou", item: "pear"), "price.unknown_item"),
+        ] {
+            var resource = resource
+            (resource.instances, resource.anchor, resource.quantity) = (1, start, 1)
+            let slice = PricingV1.RatedSlice(resource: resource, start: start, end: start + 1, priceListVersion: 1)
+            let error = #expect(throws: PricingError.self) { try explain(.init(slice: slice)) }
+            #expect(error?.reason == reason)
         }
     }
 
@@ -93,8 +128,9 @@ import Testing
                 slice: .init(
                     resource: .init(region: "cn-hangzhou", item: "oss", quantity: 1000), billingUnit: .clockHour,
                     start: at("2026-02-10 12:10").milliseconds, end: at("2026-02-10 13:00").milliseconds,
-                    priceListVersion: 1, priceNanos: 17_300_000)))
+                    priceListVersion: 1)))
         #expect(reply.amountMicros == 25_744)
+        #expect(reply.listPriceNanos == 17_300_000)
         #expect(reply.steps.last == "0.0173 x 1000 / 672, floored to 0.000001 USD = 0.025744 USD.")
     }
 
@@ -107,6 +143,7 @@ import Testing
                     priceListVersion: 1)))
         #expect(reply.amountMicros == 99_060_000)
         #expect(reply.discountMicros == 0)
+        #expect(reply.listPriceNanos == 9_905_700_000)
         #expect(reply.steps[1] == "9.9057 x 10 phones x 1 month = 99.0570 USD.")
     }
 
@@ -121,6 +158,7 @@ import Testing
                         termEnd: at("2026-05-11 00:00").milliseconds),
                     at: at("2026-04-22 15:20:01").milliseconds)))
         #expect(reply.amountMicros == 17_450_000)
+        #expect(reply.listPriceNanos == 0)
         #expect(
             reply.steps.last == "41.6037 / 31 x 13 x 1.00, rounded half up to the cent = 17.45 USD.")
     }
@@ -130,12 +168,5 @@ import Testing
         #expect(throws: PricingError.nothingToExplain) { try explain(.init()) }
         #expect(throws: PricingError.nothingToExplain) { try explain(.init(consumed: .init(), order: .init())) }
         #expect(throws: PricingError.nothingToExplain) { try explain(.init(consumed: .init())) }
-        #expect(throws: PricingError.storedPrice(-1)) {
-            try explain(
-                .init(
-                    slice: .init(
-                        resource: .init(region: "cn-hangzhou", item: "eip", quantity: 1), start: 1, end: 2,
-                        priceListVersion: 1, priceNanos: -1)))
-        }
     }
 }

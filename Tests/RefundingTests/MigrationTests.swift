@@ -23,8 +23,8 @@ import Testing
                     "INSERT INTO refund_order VALUES (?, ?, ?, ?, 0, 41600000, 16100000, 25500000, 12, 31)",
                     [.integer(partition), .text(account.text), .text("ref-\(id)"), .text("ord-\(id)")])
             }
-            for statement in RefundingService.migrations[1].sql.split(separator: ";\n") {
-                try transaction.execute(String(statement))
+            for migration in RefundingService.migrations.dropFirst() {
+                for statement in migration.sql.split(separator: ";\n") { try transaction.execute(String(statement)) }
             }
             return try RefundStore(transaction: transaction, account: account).refunds(
                 ofGroup: "", after: .start, limit: 10)

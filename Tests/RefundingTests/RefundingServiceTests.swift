@@ -63,6 +63,52 @@ import Testing
         #expect(audit.findings.map(\.breaches) == [0])
     }
 
+    @Test(
+        "What order gave back by itself, as the creation failed, is found, listed and confirmed, and stands the audit")
+    func creationFailed() async throws {
+        scene.order.change { state in
+            state.orders[0].kind = .new
+            (state.orders[0].balanceMicros, state.orders[0].onlineMicros) = (1_600_001, 35_000_000)
+            (state.orders[0].couponMicros, state.orders[0].paymentID) = (4_999_999, "pay-1")
+            (state.orders[0].refundedMicros, state.orders[0].refundedAt) = (36_600_001, 1)
+        }
+        let noted = try await scene.note(toBalance: 1_600_001, online: 35_000_000)
+        let expected = RefundV1.Refund(
+            refundID: "ref-1", accountID: "acct-1", groupID: "ag-1", status: .closed,
+            openedAt: try at("2026-04-10 15:30").milliseconds, at: try at("2026-04-10 15:30").milliseconds,
+            amountMicros: 36_600_001, toBalanceMicros: 1_600_001, onlineMicros: 35_000_000,
+            orders: noted.refund?.orders ?? [], cause: "creation failed")
+        #expect(noted.refund == expected)
+        #expect(noted.refund?.orders.map(\.inFullBecause) == ["creation failed"])
+        #expect(noted.refund?.orders.map(\.refundMicros) == [36_600_001])
+        let again = try await scene.note(toBalance: 1_600_001, online: 35_000_000, epoch: 2)
+        #expect(again.isReplay && again.message == noted.message)
+
+        let listed = try await scene.service.listRefunds(
+            .init(groupID: "ag-1"), scene.call(RefundV1.Refunds.listRefunds))
+        #expect(listed.refunds == [expected])
+        let shown = try await scene.service.getRefund(.init(refundID: "ref-1"), scene.call(RefundV1.Refunds.getRefund))
+        #expect(shown.refund == expected)
+        let confirmed = try await scene.service.confirmRefund(
+            .init(refundID: "ref-1"), scene.call(RefundV1.Refunds.confirmRefund, key: "confirmation-000001"))
+        #expect(confirmed.refund?.onlineConfirmed == true)
+        let audit = try await scene.service.auditRefunds(
+            .init(partitionTo: 256), scene.call(RefundV1.Refunds.auditRefunds))
+        #expect(audit.findings.map(\.checked) == [1] && audit.findings.map(\.breaches) == [0])
+    }
+
+    @Test("Nothing is kept of an order that a coupon alone had paid, and no amount but that of the order")
+    func nothingToNote() async throws {
+        #expect(await reason { try await scene.note(toBalance: 41_599_999) } == "refund.unusable_answer")
+        #expect(await reason { try await scene.note(toBalance: 0, online: 41_600_000) } == "refund.unusable_answer")
+        #expect(await reason { try await scene.note("ord-9", toBalance: 41_600_000) } == "refund.unusable_answer")
+        scene.order.change { state in
+            (state.orders[0].balanceMicros, state.orders[0].couponMicros) = (0, 41_600_000)
+        }
+        #expect(try await scene.note(toBalance: 0).refund?.amountMicros == 0)
+        #expect(await reason { try await scene.status() } == "refund.not_found")
+    }
+
     @Test("A token of the group cancels no renewal")
     func tokenKinds() async throws {
         try scene.renew("ord-2")

@@ -92,6 +92,19 @@ struct Scene {
             .init(step: step("CloseRefund"), refundID: "ref-1"), call(RefundV1.RefundSteps.closeRefund))
     }
 
+    /// Order gave back all that was paid for a group that never came up.
+    func note(
+        _ order: String = "ord-1", refund: String = "ref-1", toBalance: Int64, online: Int64 = 0, epoch: UInt64 = 1
+    ) async throws -> Response<RefundV1.RefundReply> {
+        var step = step("note-refund")
+        step.definition = "creation-failed"
+        return try await service.noteRefund(
+            .init(
+                step: step, refundID: refund, groupID: "ag-1", orderID: order,
+                at: RefundingTests.at("2026-04-10 15:30").milliseconds, toBalanceMicros: toBalance,
+                onlineMicros: online), call(RefundV1.RefundSteps.noteRefund, epoch: epoch, at: "2026-04-10 15:30"))
+    }
+
     func status() async throws -> RefundV1.RefundStatus? {
         try await service.getRefund(.init(refundID: "ref-1"), call(RefundV1.Refunds.getRefund)).refund?.status
     }

@@ -464,6 +464,7 @@ extension GatewayV1.ExplainLineReply: WireCoded, WireReflection {
         steps = try Checked.strings(c.pointee.n_steps, c.pointee.steps, "steps", limits)
         recomputedMicros = c.pointee.recomputed_micros
         agrees = c.pointee.agrees != 0
+        disagreements = try Checked.strings(c.pointee.n_disagreements, c.pointee.disagreements, "disagreements", limits)
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Gateway__V1__ExplainLineReply>, in arena: inout Arena) {
@@ -475,15 +476,17 @@ extension GatewayV1.ExplainLineReply: WireCoded, WireReflection {
         (c.pointee.steps, c.pointee.n_steps) = arena.store(steps)
         c.pointee.recomputed_micros = recomputedMicros
         c.pointee.agrees = agrees ? 1 : 0
+        (c.pointee.disagreements, c.pointee.n_disagreements) = arena.store(disagreements)
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(4)
+        fields.reserveCapacity(5)
         if let value = details { fields.append(("details", .message(value.wireFields))) }
         fields.append(("steps", .list(steps.map { .text($0) })))
         fields.append(("recomputed_micros", .integer(recomputedMicros)))
         fields.append(("agrees", .boolean(agrees)))
+        fields.append(("disagreements", .list(disagreements.map { .text($0) })))
         return fields
     }
 }

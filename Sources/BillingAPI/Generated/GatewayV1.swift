@@ -277,16 +277,21 @@ extension GatewayV1 {
         /// What the stored inputs give, and whether the line says the same.
         public var recomputedMicros: Int64 = 0
         public var agrees: Bool = false
+        /// What of the line is otherwise than it follows from the rest, a sentence each, for a person; none when it
+        /// agrees.
+        public var disagreements: [String] = []
 
         public init() {}
 
         public init(
-            details: OrderV1.LineDetails? = nil, steps: [String] = [], recomputedMicros: Int64 = 0, agrees: Bool = false
+            details: OrderV1.LineDetails? = nil, steps: [String] = [], recomputedMicros: Int64 = 0,
+            agrees: Bool = false, disagreements: [String] = []
         ) {
             self.details = details
             self.steps = steps
             self.recomputedMicros = recomputedMicros
             self.agrees = agrees
+            self.disagreements = disagreements
         }
     }
 

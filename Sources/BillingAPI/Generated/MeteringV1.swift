@@ -1300,7 +1300,9 @@ extension MeteringV1 {
         /// (domain 1).
         public static let listAccruing = Method<MeteringV1.ListAccruingRequest, MeteringV1.ListAccruingReply>(
             "billing.metering.v1.Resources/ListAccruing", .read)
-        /// Everything of all accounts that is billed now or may be renewed, for judging a price change.
+        /// Everything of all accounts that is billed now, will be when it comes up or its account recovers, or may be
+        /// renewed;
+        /// for judging a price change.
         /// Limits: batch.
         public static let listBilled = Method<MeteringV1.ListBilledRequest, MeteringV1.ListBilledReply>(
             "billing.metering.v1.Resources/ListBilled", .read, .batch)
@@ -1368,7 +1370,9 @@ extension MeteringV1 {
             try await channel.call(Resources.listAccruing, request, options)
         }
 
-        /// Everything of all accounts that is billed now or may be renewed, for judging a price change.
+        /// Everything of all accounts that is billed now, will be when it comes up or its account recovers, or may be
+        /// renewed;
+        /// for judging a price change.
         /// Limits: batch.
         public func listBilled(
             _ request: MeteringV1.ListBilledRequest, _ options: CallOptions

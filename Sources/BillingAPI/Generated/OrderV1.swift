@@ -1479,7 +1479,9 @@ extension OrderV1 {
     public struct ListBillRequest: WireMessage {
         public static let messageName = "billing.order.v1.ListBillRequest"
 
-        /// Service periods that start in [start, end); 0 leaves that side open.
+        /// Service periods that start in [start, end); 0 leaves that side open: it is where the first line starts, or
+        /// now. From
+        /// start to end are at most 18 months.
         public var start: Int64 = 0
         public var end: Int64 = 0
         public var groupID: String = ""

@@ -1096,7 +1096,6 @@ extension PricingV1.RatedSlice: WireCoded, WireReflection {
         start = c.pointee.start
         end = c.pointee.end
         priceListVersion = c.pointee.price_list_version
-        priceNanos = c.pointee.price_nanos
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__RatedSlice>, in arena: inout Arena) {
@@ -1109,18 +1108,16 @@ extension PricingV1.RatedSlice: WireCoded, WireReflection {
         c.pointee.start = start
         c.pointee.end = end
         c.pointee.price_list_version = priceListVersion
-        c.pointee.price_nanos = priceNanos
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(6)
+        fields.reserveCapacity(5)
         if let value = resource { fields.append(("resource", .message(value.wireFields))) }
         fields.append(("billing_unit", .enumeration(billingUnit.wireName)))
         fields.append(("start", .integer(start)))
         fields.append(("end", .integer(end)))
         fields.append(("price_list_version", .integer(Int64(priceListVersion))))
-        fields.append(("price_nanos", .integer(priceNanos)))
         return fields
     }
 }
@@ -1215,6 +1212,7 @@ extension PricingV1.ExplainReply: WireCoded, WireReflection {
         amountMicros = c.pointee.amount_micros
         discountMicros = c.pointee.discount_micros
         steps = try Checked.strings(c.pointee.n_steps, c.pointee.steps, "steps", limits)
+        listPriceNanos = c.pointee.list_price_nanos
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Pricing__V1__ExplainReply>, in arena: inout Arena) {
@@ -1223,14 +1221,16 @@ extension PricingV1.ExplainReply: WireCoded, WireReflection {
         c.pointee.amount_micros = amountMicros
         c.pointee.discount_micros = discountMicros
         (c.pointee.steps, c.pointee.n_steps) = arena.store(steps)
+        c.pointee.list_price_nanos = listPriceNanos
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(3)
+        fields.reserveCapacity(4)
         fields.append(("amount_micros", .integer(amountMicros)))
         fields.append(("discount_micros", .integer(discountMicros)))
         fields.append(("steps", .list(steps.map { .text($0) })))
+        fields.append(("list_price_nanos", .integer(listPriceNanos)))
         return fields
     }
 }

@@ -480,9 +480,10 @@ extension PricingV1 {
     public struct PriceChange: WireMessage {
         public static let messageName = "billing.pricing.v1.PriceChange"
 
-        /// "acp.basic.small ML hourly", "nat-gateway INT", "term discount 12 months".
+        /// "acp.basic.small ML hourly", "nat-gateway INT", "term discount 12 months",
+        /// "billing unit of groups created from 2026-05-01 00:00:00".
         public var what: String = ""
-        /// In nano-USD, or millionths for a discount; 0 when it is new.
+        /// In nano-USD, millionths for a discount, days of a policy or seconds of a billing unit; 0 when it is new.
         public var before: Int64 = 0
         public var after: Int64 = 0
 
@@ -592,7 +593,8 @@ extension PricingV1 {
         }
     }
 
-    /// The stored inputs of an amount: of a slice, of an order, or of what a refund kept back.
+    /// The stored inputs of an amount, but for prices, which the price-list version has: of a slice, of an order, or of
+    /// what a refund kept back.
     public struct ExplainRequest: WireMessage {
         public static let messageName = "billing.pricing.v1.ExplainRequest"
 
@@ -621,20 +623,18 @@ extension PricingV1 {
         public var start: Int64 = 0
         public var end: Int64 = 0
         public var priceListVersion: UInt32 = 0
-        public var priceNanos: Int64 = 0
 
         public init() {}
 
         public init(
             resource: PricingV1.RatedResource? = nil, billingUnit: CommonV1.BillingUnit = .unspecified,
-            start: Int64 = 0, end: Int64 = 0, priceListVersion: UInt32 = 0, priceNanos: Int64 = 0
+            start: Int64 = 0, end: Int64 = 0, priceListVersion: UInt32 = 0
         ) {
             self.resource = resource
             self.billingUnit = billingUnit
             self.start = start
             self.end = end
             self.priceListVersion = priceListVersion
-            self.priceNanos = priceNanos
         }
     }
 
@@ -683,13 +683,18 @@ extension PricingV1 {
         public var discountMicros: Int64 = 0
         /// The arithmetic, a line a step, for a person.
         public var steps: [String] = []
+        /// What the price-list version has for one unit of it, whatever is stored; 0 of what was consumed.
+        public var listPriceNanos: Int64 = 0
 
         public init() {}
 
-        public init(amountMicros: Int64 = 0, discountMicros: Int64 = 0, steps: [String] = []) {
+        public init(
+            amountMicros: Int64 = 0, discountMicros: Int64 = 0, steps: [String] = [], listPriceNanos: Int64 = 0
+        ) {
             self.amountMicros = amountMicros
             self.discountMicros = discountMicros
             self.steps = steps
+            self.listPriceNanos = listPriceNanos
         }
     }
 
@@ -712,6 +717,8 @@ extension PricingV1 {
         public static let publishPrices = Method<PricingV1.PublishPricesRequest, PricingV1.PublishPricesReply>(
             "billing.pricing.v1.Prices/PublishPrices", .keyed)
         /// What a version that is not published would change: for the list itself, and for the things given (domain 1).
+        /// One
+        /// that changes nothing is refused, as publishing it would be.
         /// Limits: batch.
         public static let compareDraft = Method<PricingV1.CompareDraftRequest, PricingV1.CompareDraftReply>(
             "billing.pricing.v1.Prices/CompareDraft", .read, .batch)
@@ -775,6 +782,8 @@ extension PricingV1 {
         }
 
         /// What a version that is not published would change: for the list itself, and for the things given (domain 1).
+        /// One
+        /// that changes nothing is refused, as publishing it would be.
         /// Limits: batch.
         public func compareDraft(
             _ request: PricingV1.CompareDraftRequest, _ options: CallOptions

@@ -341,6 +341,55 @@ extension RefundV1.CloseRefundRequest: WireCoded, WireReflection {
     }
 }
 
+extension RefundV1.NoteRefundRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_RefundV1_NoteRefundRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Refund__V1__NoteRefundRequest>, _ limits: WireLimits) throws(RPCError) {
+        step = try Checked.message(c.pointee.step, "step", limits)
+        refundID = try Checked.string(c.pointee.refund_id, "refund_id")
+        groupID = try Checked.string(c.pointee.group_id, "group_id")
+        orderID = try Checked.string(c.pointee.order_id, "order_id")
+        at = c.pointee.at
+        toBalanceMicros = c.pointee.to_balance_micros
+        onlineMicros = c.pointee.online_micros
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Refund__V1__NoteRefundRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Refund__V1__NoteRefundRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = step {
+            c.pointee.step = arena.store(value)
+        }
+        c.pointee.refund_id = arena.store(refundID)
+        c.pointee.group_id = arena.store(groupID)
+        c.pointee.order_id = arena.store(orderID)
+        c.pointee.at = at
+        c.pointee.to_balance_micros = toBalanceMicros
+        c.pointee.online_micros = onlineMicros
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(7)
+        if let value = step { fields.append(("step", .message(value.wireFields))) }
+        fields.append(("refund_id", .text(refundID)))
+        fields.append(("group_id", .text(groupID)))
+        fields.append(("order_id", .text(orderID)))
+        fields.append(("at", .integer(at)))
+        fields.append(("to_balance_micros", .integer(toBalanceMicros)))
+        fields.append(("online_micros", .integer(onlineMicros)))
+        return fields
+    }
+}
+
 extension RefundV1.GetRefundRequest: WireCoded, WireReflection {
     public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
         self = try Self.decode(bytes, limits)

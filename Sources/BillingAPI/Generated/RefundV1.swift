@@ -221,6 +221,34 @@ extension RefundV1 {
         }
     }
 
+    public struct NoteRefundRequest: WireMessage {
+        public static let messageName = "billing.refund.v1.NoteRefundRequest"
+
+        public var step: CommonV1.SagaStep? = nil
+        public var refundID: String = ""
+        public var groupID: String = ""
+        public var orderID: String = ""
+        /// When order posted it, and what went which way.
+        public var at: Int64 = 0
+        public var toBalanceMicros: Int64 = 0
+        public var onlineMicros: Int64 = 0
+
+        public init() {}
+
+        public init(
+            step: CommonV1.SagaStep? = nil, refundID: String = "", groupID: String = "", orderID: String = "",
+            at: Int64 = 0, toBalanceMicros: Int64 = 0, onlineMicros: Int64 = 0
+        ) {
+            self.step = step
+            self.refundID = refundID
+            self.groupID = groupID
+            self.orderID = orderID
+            self.at = at
+            self.toBalanceMicros = toBalanceMicros
+            self.onlineMicros = onlineMicros
+        }
+    }
+
     public struct GetRefundRequest: WireMessage {
         public static let messageName = "billing.refund.v1.GetRefundRequest"
 
@@ -412,12 +440,18 @@ extension RefundV1 {
             "billing.refund.v1.RefundSteps/PayRefund", .keyed)
         public static let closeRefund = Method<RefundV1.CloseRefundRequest, RefundV1.RefundReply>(
             "billing.refund.v1.RefundSteps/CloseRefund", .keyed)
+        /// Keeps a refund that order posted by itself, since the group of the order never came up (domain 7.4). Comes
+        /// after the
+        /// pivot.
+        public static let noteRefund = Method<RefundV1.NoteRefundRequest, RefundV1.RefundReply>(
+            "billing.refund.v1.RefundSteps/NoteRefund", .keyed)
 
         /// Every method of the service.
         public static let all: [MethodDescriptor] = [
             openRefund.descriptor,
             payRefund.descriptor,
             closeRefund.descriptor,
+            noteRefund.descriptor,
         ]
     }
 
@@ -445,6 +479,15 @@ extension RefundV1 {
             _ request: RefundV1.CloseRefundRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<RefundV1.RefundReply> {
             try await channel.call(RefundSteps.closeRefund, request, options)
+        }
+
+        /// Keeps a refund that order posted by itself, since the group of the order never came up (domain 7.4). Comes
+        /// after the
+        /// pivot.
+        public func noteRefund(
+            _ request: RefundV1.NoteRefundRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<RefundV1.RefundReply> {
+            try await channel.call(RefundSteps.noteRefund, request, options)
         }
     }
 }

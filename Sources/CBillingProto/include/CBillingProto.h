@@ -605,6 +605,9 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_RefundV1_PayRefund
 static inline const ProtobufCMessageDescriptor *descriptor_of_RefundV1_CloseRefundRequest(void) {
     return &billing__refund__v1__close_refund_request__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *descriptor_of_RefundV1_NoteRefundRequest(void) {
+    return &billing__refund__v1__note_refund_request__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *descriptor_of_RefundV1_GetRefundRequest(void) {
     return &billing__refund__v1__get_refund_request__descriptor;
 }

@@ -17,7 +17,7 @@ struct BillHandlers: Sendable {
         try await forwarding.read(.order, OrderV1.Bills.listBill, request, call)
     }
 
-    /// Recomputes a line from what is stored with it, and says whether it is what the line has (domain 9.5).
+    /// Recomputes a line from what is stored with it and the price list, and says what of the line is otherwise (domain 9.5).
     func explainLine(
         _ request: OrderV1.GetLineRequest, _ call: CallContext
     ) async throws -> Response<GatewayV1.ExplainLineReply> {
@@ -34,7 +34,7 @@ struct BillHandlers: Sendable {
         return Response(
             GatewayV1.ExplainLineReply(
                 details: details, steps: explained.steps, recomputedMicros: explained.recomputedMicros,
-                agrees: explained.agrees))
+                agrees: explained.disagreements.isEmpty, disagreements: explained.disagreements))
     }
 
     private func slice(
@@ -48,7 +48,7 @@ struct BillHandlers: Sendable {
             quantity: isGroup ? 0 : line.size)
         let slice = PricingV1.RatedSlice(
             resource: resource, billingUnit: line.billingUnit, start: line.usageStart, end: line.usageEnd,
-            priceListVersion: line.priceListVersion, priceNanos: line.listPriceNanos)
+            priceListVersion: line.priceListVersion)
         return try await explain(PricingV1.ExplainRequest(slice: slice), call)
     }
 
@@ -61,8 +61,8 @@ struct BillHandlers: Sendable {
         return try await explain(PricingV1.ExplainRequest(order: order), call)
     }
 
-    /// Explains each order that a refund line gives back. A refund that the order service made by itself, since the
-    /// group never came up, is known to it alone.
+    /// Explains each order that a refund line gives back. When the group never came up and a coupon alone had paid, no
+    /// money moved and there is no refund but this line.
     private func refund(
         _ line: OrderV1.BillLine, _ details: OrderV1.LineDetails, _ call: CallContext,
         _ explained: inout LineExplanation

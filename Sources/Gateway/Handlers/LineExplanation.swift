@@ -11,23 +11,52 @@ struct LineExplanation {
     private(set) var steps: [String] = []
     /// The line's gross; of a round-down or a refund, its payable amount.
     private(set) var recomputedMicros: Int64 = 0
-    private var isAsStored = false
+    // What pricing says of a slice or an order; nothing else is checked against the price list.
+    private var discountMicros: Int64
+    private var listPriceNanos: Int64
 
-    init(_ line: OrderV1.BillLine) { self.line = line }
-
-    /// Whether the recomputed amount is what the line has, and the line's own columns add up (domain 9.1).
-    var agrees: Bool {
-        let reductions: Int64 = line.discountMicros + line.roundDownMicros + line.couponMicros
-        let settled: Int64 = line.paidMicros + line.outstandingMicros
-        return isAsStored && line.payableMicros == line.grossMicros - reductions && line.payableMicros == settled
+    init(_ line: OrderV1.BillLine) {
+        self.line = line
+        (discountMicros, listPriceNanos) = (line.discountMicros, line.listPriceNanos)
     }
 
-    /// Takes what pricing computed for a slice or an order.
+    /// What of the line is otherwise than it was recomputed, or than its own columns have it (domain 9.1), a sentence each.
+    var disagreements: [String] {
+        var found: [String] = []
+        if storedMicros != recomputedMicros {
+            found.append(
+                "It is stored as \(Self.text(storedMicros)) USD, and what is stored with it gives "
+                    + "\(Self.text(recomputedMicros)) USD.")
+        }
+        if line.discountMicros != discountMicros {
+            found.append(
+                "Its discount is stored as \(Self.text(line.discountMicros)) USD, and what is stored with it gives "
+                    + "\(Self.text(discountMicros)) USD.")
+        }
+        if line.listPriceNanos != listPriceNanos {
+            found.append(
+                "Its list price is stored as \(UnitPrice(nanos: line.listPriceNanos)) USD, and price list "
+                    + "\(line.priceListVersion) has \(UnitPrice(nanos: listPriceNanos)) USD.")
+        }
+        let reductions: Int64 = line.discountMicros + line.roundDownMicros + line.couponMicros
+        let settled: Int64 = line.paidMicros + line.outstandingMicros
+        if line.payableMicros != line.grossMicros - reductions || line.payableMicros != settled {
+            found.append(
+                "Its columns do not add up: payable is gross less discount, round-down and coupon, and it is paid and "
+                    + "outstanding together.")
+        }
+        return found
+    }
+
+    private var storedMicros: Int64 {
+        line.itemKind == .refund || line.roundDownLine ? line.payableMicros : line.grossMicros
+    }
+
+    /// Takes what pricing computed for a slice or an order, at the prices of its list.
     mutating func charge(_ explained: PricingV1.ExplainReply) {
         steps += explained.steps
         recomputedMicros = explained.amountMicros
-        isAsStored =
-            explained.amountMicros == line.grossMicros && explained.discountMicros == line.discountMicros
+        (discountMicros, listPriceNanos) = (explained.discountMicros, explained.listPriceNanos)
     }
 
     /// - Parameter monthNet: what the pay-as-you-go lines of the month cost net of coupons, in micro-USD.
@@ -37,7 +66,6 @@ struct LineExplanation {
         steps.append("The pay-as-you-go lines of the month cost \(net) USD net of discounts and coupons.")
         steps.append("Rounded down to the cent that is \(rounded) USD: \(Self.text(fraction)) USD is given back.")
         recomputedMicros = -fraction
-        isAsStored = line.payableMicros == recomputedMicros
     }
 
     mutating func adjustment() {
@@ -46,7 +74,6 @@ struct LineExplanation {
         steps.append("An adjustment is not computed: \(amount) USD was \(verb) by hand.")
         if !line.reason.isEmpty { steps.append("The reason that was given: \(line.reason)") }
         recomputedMicros = line.grossMicros
-        isAsStored = true
     }
 
     mutating func refund(_ order: RefundV1.RefundedOrder, consumed: PricingV1.ExplainReply) {
@@ -74,7 +101,6 @@ struct LineExplanation {
 
     private mutating func add(refund amount: Int64) {
         recomputedMicros -= amount
-        isAsStored = line.payableMicros == recomputedMicros
     }
 
     private static func text(_ micros: Int64) -> String { Money(micros: micros).description }

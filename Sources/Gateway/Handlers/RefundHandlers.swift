@@ -53,27 +53,17 @@ struct RefundHandlers: Sendable {
     }
 
     /// An online refund arrived: booked by the order service first, then noted on the refund. Both know the key, so a
-    /// repeat does what is left. The refund of an order whose group never came up is known to the order service alone.
+    /// repeat does what is left.
     func confirmRefund(
         _ request: RefundV1.ConfirmRefundRequest, _ call: CallContext
     ) async throws -> Response<RefundV1.RefundReply> {
         // Told before anything is booked: the refund service needs it.
         _ = try call.accountID()
         return try await forwarding.clock.stamped(call) { instant in
-            let booked = try await forwarding.send(
+            _ = try await forwarding.send(
                 .order, OrderV1.Bills.confirmRefund, OrderV1.ConfirmRefundRequest(refundID: request.refundID), call,
                 at: instant)
-            do {
-                return try await forwarding.send(.refund, RefundV1.Refunds.confirmRefund, request, call, at: instant)
-            } catch let error as RPCError where error.status == .notFound {
-                let refund = RefundV1.Refund(
-                    refundID: booked.refundID, accountID: call.account, status: .closed, at: booked.at,
-                    amountMicros: booked.amountMicros, toBalanceMicros: booked.toBalanceMicros,
-                    onlineMicros: booked.onlineMicros, onlineConfirmed: booked.onlineConfirmed,
-                    cause: "creation failed")
-                return Response(
-                    RefundV1.RefundReply(refund: refund), isReplay: booked.isReplay, effectiveAt: booked.effectiveAt)
-            }
+            return try await forwarding.send(.refund, RefundV1.Refunds.confirmRefund, request, call, at: instant)
         }
     }
 }

@@ -4,7 +4,7 @@ package import RPC
 import Storage
 
 extension MeteringService {
-    /// Everything that is billed now or may be renewed: whole accounts, as many as fit one reply.
+    /// Everything that is billed now, will be, or may be renewed: whole accounts, as many as fit one reply.
     /// - Throws: `ResourceError.accountTooLarge` for an account that does not fit a reply by itself.
     package func listBilled(
         _ request: MeteringV1.ListBilledRequest, _: CallContext
@@ -41,12 +41,12 @@ extension MeteringV1.ListBilledReply {
 }
 
 extension AccountStore {
-    /// Active groups, expired ones, which can still be renewed, and active resources.
+    /// All that is not released: what is overdue is billed again when the account recovers, what is being created once it
+    /// is there, and an expired group can be renewed.
     fileprivate func billed() throws -> [MeteringV1.Billed] {
-        let usable = "status IN (\(GroupStatus.active.rawValue), \(GroupStatus.expired.rawValue))"
-        let groups = try groups(where: usable).map { MeteringV1.Billed(MeteringV1.InstanceGroup($0)) }
-        return try groups
-            + resources(where: "status = \(ResourceStatus.active.rawValue)").map { MeteringV1.Billed($0) }
+        let groups = try groups(where: "status <> \(GroupStatus.released.rawValue)")
+        let resources = try resources(where: "status <> \(ResourceStatus.released.rawValue)")
+        return groups.map { MeteringV1.Billed(MeteringV1.InstanceGroup($0)) } + resources.map { MeteringV1.Billed($0) }
     }
 }
 

@@ -6,18 +6,21 @@ import Storage
 extension OrderingService {
     /// Bill lines, or sums over them by period and grouping, of one account, or of all when the call is for none. All
     /// views of one filter add up to the same total (domain 9.2).
+    /// - Throws: `BillError.rangeTooLong`. Where the start is open the first page finds out, and the others follow it.
     func listBill(
         _ request: OrderV1.ListBillRequest, _ call: CallContext
     ) async throws -> Response<OrderV1.ListBillReply> {
         let owner = call.account.isEmpty ? nil : try call.accountID()
-        let filter = try BillFilter(request)
+        let (filter, now) = (try BillFilter(request), try call.instant())
+        try filter.requireRange(now: now)
+        let isFirstPage = request.cursor.isEmpty
         let limit = try PageCursor.limit(request.limit)
-        let now = call.effectiveAt
         let withTotal = !request.withoutTotal
         func sums(_ period: StatisticalPeriod) async throws -> Response<OrderV1.ListBillReply> {
             let after = try SumCursor(request.cursor)
             let grouping = BillGrouping(request.groupBy)
             return try await database.read { transaction in
+                if isFirstPage { try transaction.requireRange(of: owner, filter, now: now) }
                 let (summary, total) = try transaction.summary(of: owner, filter, period, grouping)
                 let rows = summary.rows().drop { !after.isBefore($0) }.prefix(limit + 1)
                 let page = rows.prefix(limit)
@@ -33,6 +36,7 @@ extension OrderingService {
             let cursor = LineName(request.cursor)
             guard cursor != nil || request.cursor.isEmpty else { throw PageError.cursor(request.cursor) }
             return try await database.read { transaction in
+                if isFirstPage { try transaction.requireRange(of: owner, filter, now: now) }
                 var page = DetailPage(after: cursor, limit: limit, withTotal: withTotal, now: now)
                 // Without a total nothing before the page is looked at, and nothing after it.
                 try transaction.forEachBillLine(of: owner, filter, after: withTotal ? nil : cursor) { try page.add($0) }
@@ -65,87 +69,42 @@ extension OrderingService {
     }
 }
 
-private struct SourceKey: Hashable {
-    var account: AccountID
-    var number: Int64
-}
-
-/// A line that a filter admits, with what it is about.
-struct FoundLine {
-    var account: AccountID
-    var source: BillSource
-    var line: BillLine
-}
-
 extension Transaction {
+    /// - Throws: `BillError.rangeTooLong` when the start is open and there is a line that starts too early.
+    fileprivate func requireRange(of owner: AccountID?, _ filter: BillFilter, now: Timestamp) throws {
+        guard let suspects = filter.suspects(now: now) else { return }
+        try forEachBillLine(of: owner, suspects, after: nil) { found in
+            try filter.requireRange(now: now, first: found.line.start)
+            return true
+        }
+    }
+
     /// Sums over the lines that a filter admits, and the sum of all.
     fileprivate func summary(
         of owner: AccountID?, _ filter: BillFilter, _ period: StatisticalPeriod, _ grouping: BillGrouping
     ) throws -> (summary: BillSummary, total: BillAmounts) {
         var summary = BillSummary(period: period)
         var total = BillAmounts()
-        var numbers: [SourceKey: Int] = [:]
+        // Of the sources of one account, and not of too many.
+        var numbers: [Int64: Int] = [:]
+        var account: AccountID?
         try forEachBillLine(of: owner, filter, after: nil) { found in
-            let key = SourceKey(account: found.account, number: found.line.source)
+            if found.account != account || numbers.count == FoundSources.most {
+                account = found.account
+                numbers.removeAll(keepingCapacity: true)
+            }
             let number: Int
-            if let known = numbers[key] {
+            if let known = numbers[found.line.source] {
                 number = known
             } else {
                 number = summary.number(of: grouping.text(found.source, account: found.account.text))
-                numbers[key] = number
+                numbers[found.line.source] = number
             }
             try summary.add(found.line.amounts, start: found.line.start, grouping: number)
             try total.add(found.line.amounts)
             return true
         }
         return (summary, total)
-    }
-
-    /// Lends the lines that a filter admits and that come after a place, until `body` returns `false`: by account in the
-    /// order of partitions, each in the order of its lines' keys.
-    fileprivate func forEachBillLine(
-        of owner: AccountID?, _ filter: BillFilter, after cursor: LineName?, _ body: (FoundLine) throws -> Bool
-    ) throws {
-        if let owner {
-            // A cursor of another account is before or after all of this one's lines, as the order says.
-            let id = try account(owner).id
-            if let cursor, cursor.account != id {
-                if LineName(account: id, key: .first) < cursor { return }
-                _ = try forEachBillLine(in: id, filter, after: nil, body)
-            } else {
-                _ = try forEachBillLine(in: id, filter, after: cursor?.key, body)
-            }
-            return
-        }
-        var place = (partition: 0, account: "")
-        if let cursor {
-            guard try forEachBillLine(in: cursor.account, filter, after: cursor.key, body) else { return }
-            place = (Partition.of(cursor.account.text), cursor.account.text)
-        }
-        while true {
-            let accounts = try accounts(
-                partitions: place.partition..<Partition.count, after: place.account, limit: 100)
-            for account in accounts {
-                guard try forEachBillLine(in: account.id, filter, after: nil, body) else { return }
-            }
-            guard let last = accounts.last else { return }
-            place = (Partition.of(last.id.text), last.id.text)
-        }
-    }
-
-    private func forEachBillLine(
-        in account: AccountID, _ filter: BillFilter, after: LineKey?, _ body: (FoundLine) throws -> Bool
-    ) throws -> Bool {
-        let sources = try sources(of: account).filter { filter.admits($0.value) }
-        guard !sources.isEmpty else { return true }
-        var goesOn = true
-        try forEachLine(of: account, from: filter.start, to: filter.end, after: after) { line in
-            if let source = sources[line.source], filter.admits(line.amounts) {
-                goesOn = try body(FoundLine(account: account, source: source, line: line))
-            }
-            return goesOn
-        }
-        return goesOn
     }
 }
 
@@ -154,13 +113,13 @@ private struct DetailPage {
     private let after: LineName?
     private let limit: Int
     private let withTotal: Bool
-    private let now: Timestamp?
+    private let now: Timestamp
     private var total = BillAmounts()
     private var lines: [OrderV1.BillLine] = []
     private var last: LineName?
     private var hasMore = false
 
-    init(after: LineName?, limit: Int, withTotal: Bool, now: Timestamp?) {
+    init(after: LineName?, limit: Int, withTotal: Bool, now: Timestamp) {
         self.after = after
         self.limit = limit
         self.withTotal = withTotal
@@ -214,7 +173,7 @@ private struct SumCursor {
 }
 
 extension BillFilter {
-    /// - Throws: `PageError` for an end before the start; `BillError.rangeTooLong`.
+    /// - Throws: `PageError` for an end before the start.
     fileprivate init(_ request: OrderV1.ListBillRequest) throws {
         self.init()
         if request.start != 0 { start = Timestamp(milliseconds: request.start) }
@@ -222,7 +181,6 @@ extension BillFilter {
         guard start <= end else {
             throw PageError(field: "end", value: String(request.end), why: "is before the start")
         }
-        try requireRange()
         groupID = request.groupID
         region = request.region
         specification = request.specification

@@ -32,7 +32,7 @@ extension OrderingService {
 
 extension Transaction {
     fileprivate func line(_ name: LineName) throws -> FoundLine? {
-        guard let source = try sources(of: name.account)[name.key.source] else { return nil }
+        guard let source = try source(name.key.source, of: name.account) else { return nil }
         var found: FoundLine?
         let next = name.key.start.adding(milliseconds: 1)
         try forEachLine(of: name.account, from: name.key.start, to: next) { line in

@@ -21,7 +21,7 @@ enum BillError: BillingError, Hashable {
         switch self {
         case .rangeTooLong(let start, let end):
             "From \(BillingCalendar.format(start)) to \(BillingCalendar.format(end)) is more than "
-                + "\(BillFilter.longestMonths) months; ask for less at a time."
+                + "\(BillFilter.longestMonths) months; give a start and an end that are no further apart."
         }
     }
 

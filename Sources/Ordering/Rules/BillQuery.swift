@@ -14,9 +14,13 @@ struct BillFilter: Hashable, Sendable {
 
     static let longestMonths = 18
 
-    /// - Throws: `BillError.rangeTooLong` for a range that is closed on both sides and longer than `longestMonths`.
-    func requireRange() throws(BillError) {
-        guard start > .earliest, end <= .latest else { return }
+    /// - Parameters:
+    ///   - now: stands for an end that is open or still to come, as no line starts later.
+    ///   - first: where the first line starts, which stands for an open start; `nil` when there is none so far.
+    /// - Throws: `BillError.rangeTooLong` for a range longer than `longestMonths`.
+    func requireRange(now: Timestamp, first: Timestamp? = nil) throws(BillError) {
+        let end = isOpenAtStart ? min(end, now) : end > .latest ? now : end
+        guard let start = isOpenAtStart ? first : start, start < end else { return }
         let date = BillingCalendar.date(of: start)
         let month = date.year * 12 + date.month - 1 + BillFilter.longestMonths
         // The same day that many months later, or the last one of a month that is too short.
@@ -26,12 +30,29 @@ struct BillFilter: Hashable, Sendable {
         guard end <= limit else { throw .rangeTooLong(start: start, end: end) }
     }
 
+    /// Of a filter whose start is open, the lines that may start too early for `requireRange`; the others need no look.
+    /// `nil` for one that has a start.
+    func suspects(now: Timestamp) -> BillFilter? {
+        guard isOpenAtStart else { return nil }
+        var suspects = self
+        // The shortest 18 months, September to February, have 546 days.
+        suspects.end = min(end, now).adding(milliseconds: -545 * .millisecondsPerDay)
+        return suspects
+    }
+
+    private var isOpenAtStart: Bool { start <= .earliest }
+
     func admits(_ amounts: BillAmounts) -> Bool { statuses.contains(amounts.status) }
 
     func admits(_ source: BillSource) -> Bool {
         kinds.contains(source.kind) && (groupID.isEmpty || source.groupID == groupID)
             && (region.isEmpty || source.region == region)
             && (specification.isEmpty || source.specification == specification)
+    }
+
+    /// Whether it admits whatever a line is about.
+    var admitsAllSources: Bool {
+        kinds.count == ItemKind.allCases.count && groupID.isEmpty && region.isEmpty && specification.isEmpty
     }
 }
 

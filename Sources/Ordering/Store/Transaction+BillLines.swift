@@ -32,17 +32,32 @@ extension Transaction {
         ).first
     }
 
+    func source(_ number: Int64, of account: AccountID) throws -> BillSource? {
+        try all(
+            "SELECT \(Self.sourceColumns) FROM bill_source WHERE partition = ? AND account = ? AND number = ?",
+            accountKey(account) + [.integer(number)], map: readSource
+        ).first?.source
+    }
+
     /// All sources of an account by their numbers.
     func sources(of account: AccountID) throws -> [Int64: BillSource] {
         var sources: [Int64: BillSource] = [:]
-        try forEachRow(
-            "SELECT \(Self.sourceColumns) FROM bill_source WHERE partition = ? AND account = ?", accountKey(account)
-        ) { row in
-            let (number, source) = try readSource(row)
+        try forEachSource(of: account) { number, source in
             sources[number] = source
             return true
         }
         return sources
+    }
+
+    /// Lends the sources of an account, in the order of their numbers, until `body` returns `false`.
+    func forEachSource(of account: AccountID, _ body: (Int64, BillSource) throws -> Bool) throws {
+        try forEachRow(
+            "SELECT \(Self.sourceColumns) FROM bill_source WHERE partition = ? AND account = ? ORDER BY number",
+            accountKey(account)
+        ) { row in
+            let (number, source) = try readSource(row)
+            return try body(number, source)
+        }
     }
 
     private func readSource(_ row: any Row) throws -> (number: Int64, source: BillSource) {

@@ -14,7 +14,6 @@ extension PricingService {
             let store = PriceListStore(transaction: transaction)
             let prices = try PriceList(store.published())
             try prices.check(draft, at: instant)
-            guard !draft.hasSameContent(as: prices.newest) else { throw DraftError.noEffect(prices.newest.version) }
             try store.insert(draft)
             return Response(
                 PricingV1.PublishPricesReply(
@@ -25,7 +24,7 @@ extension PricingService {
         return answer
     }
 
-    /// What a document would change if it was published now. One that changes nothing is no error here.
+    /// What a document would change if it was published now.
     func compareDraft(
         _ request: PricingV1.CompareDraftRequest, _ call: CallContext
     ) throws -> Response<PricingV1.CompareDraftReply> {

@@ -20,7 +20,7 @@ extension PricingService {
         return Response(
             PricingV1.ExplainReply(
                 amountMicros: explanation.amount.micros, discountMicros: explanation.discount.micros,
-                steps: explanation.steps))
+                steps: explanation.steps, listPriceNanos: explanation.listPrice.nanos))
     }
 
     private func explain(_ slice: PricingV1.RatedSlice) throws(PricingError) -> Explanation {
@@ -28,16 +28,16 @@ extension PricingService {
         let end = try Timestamp(checked: slice.end, field: "end")
         guard start < end else { throw .emptySlice(0, start: slice.start, end: slice.end) }
         guard let resource = slice.resource else { throw .nothingToExplain }
-        let price = UnitPrice(nanos: slice.priceNanos)
         guard resource.item.isEmpty else {
             return try prices.explainItem(
-                resource.item, quantity: resource.quantity, slice: Period(start, end), version: slice.priceListVersion,
-                price: price)
+                resource.item, region: resource.region, quantity: resource.quantity, slice: Period(start, end),
+                version: slice.priceListVersion)
         }
         return try prices.explainGroup(
-            instances: resource.instances, anchor: Timestamp(checked: resource.anchor, field: "anchor"),
+            specification: resource.specification, region: resource.region, instances: resource.instances,
+            anchor: Timestamp(checked: resource.anchor, field: "anchor"),
             unit: slice.billingUnit == .second ? .second : .fourHours, slice: Period(start, end),
-            version: slice.priceListVersion, price: price)
+            version: slice.priceListVersion)
     }
 
     private func explain(_ consumed: PricingV1.ConsumedOrder) throws(PricingError) -> Explanation {

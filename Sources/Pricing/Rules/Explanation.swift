@@ -4,6 +4,8 @@ import BillingCore
 struct Explanation: Hashable, Sendable {
     let amount: Money
     var discount = Money.zero
+    /// What the version has for one unit, whatever is stored; zero of what was consumed.
+    var listPrice = UnitPrice(nanos: 0)
     let steps: [String]
 }
 
@@ -11,11 +13,11 @@ extension PriceList {
     /// A slice of a group: `A(end) - A(start)` (domain 2.5).
     /// - Throws: `PricingError` for inputs that no slice can have.
     func explainGroup(
-        instances: UInt32, anchor: Timestamp, unit: BillingUnit, slice: Period, version number: UInt32,
-        price: UnitPrice
+        specification: String, region: String, instances: UInt32, anchor: Timestamp, unit: BillingUnit, slice: Period,
+        version number: UInt32
     ) throws(PricingError) -> Explanation {
         try InstanceCount.check(instances)
-        try Self.check(price)
+        let price = try version(number).price(of: specification, in: region).hourly
         guard anchor <= slice.start else {
             throw .sliceBeforeAnchor(0, start: slice.start.milliseconds, anchor: anchor.milliseconds)
         }
@@ -32,7 +34,7 @@ extension PriceList {
             ? "Time is counted from \(BillingCalendar.format(anchor)), in units of \(unit.words)."
             : "Time is counted from \(BillingCalendar.format(base)), when price list \(number) took effect."
         return Explanation(
-            amount: amount,
+            amount: amount, listPrice: price,
             steps: [
                 "Price list \(number): one phone costs \(price) USD an hour; the group has "
                     + "\(count(instances, "phone")).",
@@ -47,11 +49,12 @@ extension PriceList {
     /// A slice of a value-added item: its clock hour whole (domain 2.5).
     /// - Throws: `PricingError` for inputs that no slice can have.
     func explainItem(
-        _ id: String, quantity: Int64, slice: Period, version number: UInt32, price: UnitPrice
+        _ id: String, region: String, quantity: Int64, slice: Period, version number: UInt32
     ) throws(PricingError) -> Explanation {
         try Quantity.check(quantity)
-        try Self.check(price)
-        let item = try version(number).valueAddedItem(id)
+        let version = try version(number)
+        let item = try version.valueAddedItem(id)
+        let price = item.price(in: try version.region(region).regionClass)
         let hour = BillingCalendar.hour(of: slice.start)
         guard slice.end <= hour.adding(milliseconds: .millisecondsPerHour) else {
             throw .severalHours(0, start: slice.start.milliseconds, end: slice.end.milliseconds)
@@ -69,7 +72,7 @@ extension PriceList {
             steps.append("That calendar month has \(hours) hours, and \(quantity) GiB were stored.")
             steps.append("\(price) x \(quantity) / \(hours), floored to 0.000001 USD = \(amount) USD.")
         }
-        return Explanation(amount: amount, steps: steps)
+        return Explanation(amount: amount, listPrice: price, steps: steps)
     }
 
     /// The price of an order (domain 5.1).
@@ -79,7 +82,7 @@ extension PriceList {
     ) throws(PricingError) -> Explanation {
         try InstanceCount.check(instances)
         let version = try version(number)
-        let monthly = try version.specification(specification).price(in: version.region(region).regionClass).monthly
+        let monthly = try version.price(of: specification, in: region).monthly
         let discount = try version.termDiscount(months: months)
         let order = OrderPrice(monthly: monthly, instances: instances, discount: discount)
         let list = UnitPrice(nanos: order.listNanos)
@@ -96,7 +99,7 @@ extension PriceList {
                     + "\(factor(discount.factorMillionths)), rounded half up to the cent = \(order.total.shortDescription) USD, "
                     + "\(order.discount.shortDescription) USD less.")
         }
-        return Explanation(amount: order.gross, discount: order.discount, steps: steps)
+        return Explanation(amount: order.gross, discount: order.discount, listPrice: monthly, steps: steps)
     }
 
     /// What of a paid term is used up at an instant (domain 7.2).
@@ -130,10 +133,6 @@ extension PriceList {
                 "\(list) / \(used.termDays) x \(used.usedDays) x \(factor(used.factorMillionths)), rounded half up to "
                     + "the cent = \(used.consumed.shortDescription) USD.",
             ])
-    }
-
-    private static func check(_ price: UnitPrice) throws(PricingError) {
-        guard price.nanos >= 0, price <= InstancePrice.highestHourly else { throw .storedPrice(price.nanos) }
     }
 }
 

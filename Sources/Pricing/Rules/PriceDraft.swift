@@ -1,29 +1,55 @@
 import BillingCore
 
-/// One price, discount or policy that differs between two versions.
+/// One price, discount, policy or billing unit that differs between two versions.
 struct PriceChange: Hashable, Sendable {
     /// "acp.basic.small ML hourly".
     let what: String
-    /// Nano-dollars, millionths of a discount, or days; 0 when it is new.
+    /// Nano-dollars, millionths of a discount, days, or seconds of a billing unit; 0 when it is new.
     let before: Int64
     let after: Int64
 }
 
 extension PriceListVersion {
-    /// What is priced otherwise than in `earlier`, in the order of this version.
+    /// What is priced or billed otherwise than in `earlier`, in the order of this version.
     func changes(from earlier: PriceListVersion) -> [PriceChange] {
         let before = Dictionary(earlier.pricedThings) { first, _ in first }
-        return pricedThings.compactMap { what, after in
+        let ofPrices = pricedThings.compactMap { what, after in
             before[what] == after ? nil : PriceChange(what: what, before: before[what] ?? 0, after: after)
         }
+        return ofPrices + unitChanges(from: earlier)
     }
 
-    /// Whether this version sells the same things in the same places at the same prices by the same rules.
-    func hasSameContent(as other: PriceListVersion) -> Bool {
-        PriceListVersion(
-            version: other.version, effectiveFrom: other.effectiveFrom, billingUnits: billingUnits,
+    /// Whether this version sells the same things in the same places at the same prices by the same rules, from its
+    /// instant on.
+    func hasSameContent(as earlier: PriceListVersion) -> Bool {
+        let alike = PriceListVersion(
+            version: earlier.version, effectiveFrom: earlier.effectiveFrom, billingUnits: earlier.billingUnits,
             termDiscounts: termDiscounts, regions: regions, specifications: specifications,
-            valueAddedItems: valueAddedItems, unconditionalRefundDays: unconditionalRefundDays) == other
+            valueAddedItems: valueAddedItems, unconditionalRefundDays: unconditionalRefundDays)
+        return alike == earlier && unitChanges(from: earlier).isEmpty
+    }
+
+    /// The spans of creation whose groups are billed by another unit than in `earlier`. Groups that are created before
+    /// this version's instant have the unit of another version, so what it says of them means nothing.
+    private func unitChanges(from earlier: PriceListVersion) -> [PriceChange] {
+        let later = (billingUnits + earlier.billingUnits).compactMap(\.createdBefore).filter { $0 > effectiveFrom }
+        var spans: [(start: Timestamp, end: Timestamp?, before: BillingUnit, after: BillingUnit)] = []
+        for start in Set([effectiveFrom] + later).sorted() {
+            let (before, after) = (
+                earlier.billingUnit(ofGroupCreatedAt: start), billingUnit(ofGroupCreatedAt: start)
+            )
+            if let last = spans.last, (last.before, last.after) == (before, after) { continue }
+            if !spans.isEmpty { spans[spans.count - 1].end = start }
+            spans.append((start, nil, before, after))
+        }
+        return spans.filter { $0.before != $0.after }.map { span in
+            let start = BillingCalendar.format(span.start)
+            let end = span.end.map { " to " + BillingCalendar.format($0) } ?? ""
+            return PriceChange(
+                what: "billing unit of groups created from \(start)\(end)",
+                before: span.before.milliseconds / .millisecondsPerSecond,
+                after: span.after.milliseconds / .millisecondsPerSecond)
+        }
     }
 
     private var pricedThings: [(String, Int64)] {
@@ -49,7 +75,7 @@ extension PriceListVersion {
 }
 
 extension PriceList {
-    /// - Throws: `DraftError` unless `draft` could be published at `instant` as the next version.
+    /// - Throws: `DraftError` unless `draft` could be published at `instant` as the next version, and would have an effect.
     func check(_ draft: PriceListVersion, at instant: Timestamp) throws(DraftError) {
         guard draft.version == newest.version + 1 else { throw .version(draft.version, next: newest.version + 1) }
         guard draft.effectiveFrom > instant else { throw .tooEarly(draft.effectiveFrom, now: instant) }
@@ -58,6 +84,7 @@ extension PriceList {
         } catch {
             throw .sequence(error)
         }
+        guard !draft.hasSameContent(as: newest) else { throw .noEffect(newest.version) }
     }
 }
 
@@ -74,12 +101,12 @@ enum BilledThing: Hashable, Sendable {
         switch self {
         case .payAsYouGo(let name, let region, let instances):
             try InstanceCount.check(instances)
-            let price = try version.specification(name).price(in: version.region(region).regionClass)
+            let price = try version.price(of: name, in: region)
             let accrual = Accrual(hourly: price.hourly, instances: instances)
             return (accrual.amount(afterMilliseconds: .millisecondsPerHour), "hour")
         case .subscription(let name, let region, let instances, _, let months):
             try InstanceCount.check(instances)
-            let price = try version.specification(name).price(in: version.region(region).regionClass)
+            let price = try version.price(of: name, in: region)
             let order = OrderPrice(
                 monthly: price.monthly, instances: instances, discount: try version.termDiscount(months: months))
             return (order.total, months == 1 ? "renewal of 1 month" : "renewal of \(months) months")
@@ -136,8 +163,8 @@ enum DraftError: BillingError, Hashable {
                 + "(\(BillingCalendar.format(now))); give it a later effective_from."
         case .sequence(let error): error.description
         case .noEffect(let newest):
-            "The document is the same as version \(newest) of the price list in all but its number and instant; change "
-                + "what is to change."
+            "From its instant on the document says what version \(newest) of the price list says already; change what is "
+                + "to change."
         }
     }
 

@@ -34,6 +34,12 @@ struct PriceListVersion: Hashable, Sendable {
         return found
     }
 
+    /// What one instance costs in a region.
+    /// - Throws: `PricingError.unknownSpecification`, `.unknownRegion`.
+    func price(of specification: String, in region: String) throws(PricingError) -> InstancePrice {
+        try self.specification(specification).price(in: self.region(region).regionClass)
+    }
+
     /// - Throws: `PricingError.unknownItem`, with those there are.
     func valueAddedItem(_ id: String) throws(PricingError) -> ValueAddedItem {
         guard let found = valueAddedItems.first(where: { $0.id == id }) else {

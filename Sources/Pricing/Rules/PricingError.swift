@@ -27,8 +27,6 @@ enum PricingError: BillingError, Hashable {
     case instant(Int64, field: String)
     case emptyTerm(start: Timestamp, end: Timestamp)
     case negativeListPrice(Int64)
-    /// A stored price that no list can have had.
-    case storedPrice(Int64)
     /// A message that is to say what it is about names none or several things.
     case nothingToExplain
     case unknownBillingMethod
@@ -39,7 +37,7 @@ enum PricingError: BillingError, Hashable {
         switch self {
         case .unknownSpecification, .unknownRegion, .unknownDuration, .unknownItem, .instanceCount, .quantity,
             .columns, .resourceIndex, .emptySlice, .sliceBeforeAnchor, .severalHours, .instant, .emptyTerm,
-            .negativeListPrice, .storedPrice, .nothingToExplain, .unknownBillingMethod:
+            .negativeListPrice, .nothingToExplain, .unknownBillingMethod:
             .invalidArgument
         case .noneInForce, .notYetSold: .failedPrecondition
         case .tooManyParts: .outOfRange
@@ -68,7 +66,6 @@ enum PricingError: BillingError, Hashable {
         case .instant: "price.instant"
         case .emptyTerm: "price.empty_term"
         case .negativeListPrice: "price.negative_list_price"
-        case .storedPrice: "price.stored_price"
         case .nothingToExplain: "price.nothing_to_explain"
         case .unknownBillingMethod: "price.billing_method"
         case .inItem(_, let error): error.reason
@@ -112,7 +109,6 @@ enum PricingError: BillingError, Hashable {
             "\(milliseconds) is no instant of ours; those are milliseconds since 1970, up to the end of 9999."
         case .emptyTerm(let start, let end): "A term cannot end (\(end)) before it has started (\(start))."
         case .negativeListPrice(let nanos): "A list price cannot be negative: \(nanos) nano-dollars."
-        case .storedPrice(let nanos): "\(nanos) nano-dollars is no price that a price list can have."
         case .nothingToExplain: "Name one of a slice, an order and what was consumed of an order."
         case .unknownBillingMethod: "A group is billed by subscription or pay-as-you-go; name one of the two."
         case .inItem(_, let error): error.message
@@ -139,7 +135,6 @@ enum PricingError: BillingError, Hashable {
         case .instant(_, let field): field
         case .emptyTerm: "term_end"
         case .negativeListPrice: "list_nanos"
-        case .storedPrice: "price_nanos"
         case .nothingToExplain: "slice"
         case .unknownBillingMethod: "billing_method"
         case .inItem(let path, let error): "\(path).\(error.field)"
@@ -164,7 +159,7 @@ enum PricingError: BillingError, Hashable {
         case .tooManyParts: ""
         case .instant(let milliseconds, _): String(milliseconds)
         case .emptyTerm(_, let end): "\(end)"
-        case .negativeListPrice(let nanos), .storedPrice(let nanos): String(nanos)
+        case .negativeListPrice(let nanos): String(nanos)
         case .nothingToExplain, .unknownBillingMethod: ""
         case .inItem(_, let error): error.value
         }

@@ -12,7 +12,7 @@ extension RefundV1.RefundReply {
                 at: refund.at.milliseconds, amountMicros: refund.amount.micros,
                 toBalanceMicros: refund.parts.toBalance.micros, onlineMicros: refund.parts.online.micros,
                 onlineConfirmed: refund.isOnlineConfirmed, orders: refund.orders.map(RefundV1.RefundedOrder.init),
-                cause: refund.isUnconditional ? FullRefundCause.unconditional.text : "",
+                cause: refund.cause?.text ?? "",
                 renewalOnly: refund.isRenewalOnly), recovered: recovered)
     }
 }

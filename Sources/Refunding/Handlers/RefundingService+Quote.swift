@@ -49,7 +49,7 @@ extension RefundingService {
     }
 
     /// The orders of a group that are not cancelled, and the account's latest instant.
-    private func placedOrders(
+    func placedOrders(
         _ group: String, _ call: CallContext
     ) async throws(RPCError) -> (orders: [OrderV1.Order], lastAt: Timestamp) {
         var request = OrderV1.ListOrdersRequest(statuses: [.unpaid, .paid], groupID: group, limit: 200)

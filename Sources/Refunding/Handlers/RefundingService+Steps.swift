@@ -61,6 +61,31 @@ extension RefundingService {
         }
     }
 
+    /// Keeps what order gave back by itself for a group that never came up, so that it is listed and confirmed like any
+    /// refund. Comes after the pivot. What was paid by a coupon alone is no refund of money, and nothing is kept.
+    func noteRefund(
+        _ request: RefundV1.NoteRefundRequest, _ call: CallContext
+    ) async throws -> Response<RefundV1.RefundReply> {
+        let account = try call.accountID()
+        let posted = RefundParts(
+            toBalance: Money(micros: request.toBalanceMicros), online: Money(micros: request.onlineMicros))
+        guard
+            let order = try await placedOrders(request.groupID, call).orders.first(where: {
+                $0.orderID == request.orderID
+            })
+        else { throw RefundError.unusableAnswer("order does not know order \(request.orderID), which it gave back") }
+        let refund = Refund(
+            noting: try RefundID(request.refundID), account: account, groupID: request.groupID,
+            order: try PaidOrder(order), at: Timestamp(milliseconds: request.at))
+        guard refund.parts == posted else {
+            throw RefundError.unusableAnswer("order gave back another amount than order \(request.orderID) cost")
+        }
+        return try await decided(try SagaStep(request.step), request, call) { store in
+            if refund.amount > .zero { try store.insert(refund) }
+            return refund
+        }
+    }
+
     /// - Throws: `RPCError` when order or pricing cannot be asked, which settles nothing.
     private func factsOutcome(
         _ request: RefundV1.OpenRefundRequest, _ call: CallContext

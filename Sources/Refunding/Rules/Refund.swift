@@ -20,7 +20,7 @@ struct Refund: Hashable, Sendable {
     let id: RefundID
     let account: AccountID
     let groupID: String
-    /// T, the instant of unsubscription.
+    /// T, the instant of unsubscription; of a creation that failed, when that was reported.
     let at: Timestamp
     let parts: RefundParts
     let orders: [RefundedOrder]
@@ -31,7 +31,16 @@ struct Refund: Hashable, Sendable {
 
     var amount: Money { parts.amount }
     /// Whether it is the account's unconditional refund of its year (domain 7.4).
-    var isUnconditional: Bool { orders.contains { $0.inFull == .unconditional } }
+    var isUnconditional: Bool { cause == .unconditional }
+    /// Why everything comes back; `nil` when it does not, or each order has its own reason.
+    var cause: FullRefundCause? {
+        orders.lazy.compactMap(\.inFull).first { cause in
+            switch cause {
+            case .unconditional, .creationFailed: true
+            case .pendingRenewal: false
+            }
+        }
+    }
     /// The calendar year of T.
     var year: Int { BillingCalendar.date(of: at).year }
 
@@ -39,6 +48,16 @@ struct Refund: Hashable, Sendable {
         self.init(
             id: id, account: account, groupID: quote.groupID, at: quote.at, parts: quote.parts, orders: quote.orders,
             isRenewalOnly: quote.isRenewalOnly, state: .open, isOnlineConfirmed: false)
+    }
+
+    /// All that was paid in cash for a group that never came up. Order has posted it, and the group is gone.
+    init(noting id: RefundID, account: AccountID, groupID: String, order: PaidOrder, at instant: Timestamp) {
+        let use = TermUse(
+            usedDays: 0, termDays: order.term.days, factorMillionths: TermUse.fullPriceMillionths)
+        let whole = RefundedOrder(order, use: use, inFull: .creationFailed)
+        self.init(
+            id: id, account: account, groupID: groupID, at: instant, parts: whole.parts, orders: [whole],
+            isRenewalOnly: false, state: .closed, isOnlineConfirmed: false)
     }
 
     /// As it was kept.

@@ -64,7 +64,7 @@ extension RefundedOrder {
         else { return false }
         switch inFull {
         case .pendingRenewal: return consumed == .zero && instant < term.start
-        case .unconditional: return consumed == .zero
+        case .unconditional, .creationFailed: return consumed == .zero
         case nil: break
         }
         // Refunds of the first release kept no list price.

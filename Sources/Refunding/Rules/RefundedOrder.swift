@@ -6,12 +6,15 @@ enum FullRefundCause: Int64, Hashable, Sendable, CaseIterable {
     case pendingRenewal = 1
     /// The policy `unconditional_refund_days` (domain 7.4).
     case unconditional = 2
+    /// Its group never came up (domain 7.4).
+    case creationFailed = 3
 
     /// As the wire has it.
     var text: String {
         switch self {
         case .pendingRenewal: "pending renewal"
         case .unconditional: "unconditional"
+        case .creationFailed: "creation failed"
         }
     }
 }

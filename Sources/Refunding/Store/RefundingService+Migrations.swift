@@ -80,5 +80,44 @@ extension RefundingService {
                     FOREIGN KEY (partition, account, refund_id) REFERENCES refund (partition, account, refund_id)
                 ) STRICT, WITHOUT ROWID;
                 """),
+        Migration(
+            number: 3, name: "creations-that-failed",
+            sql: """
+                -- `in_full` may be 3, so the table is made anew; all else of it is as before.
+                CREATE TABLE refund_order_3 (
+                    partition INTEGER NOT NULL,
+                    account TEXT NOT NULL,
+                    refund_id TEXT NOT NULL,
+                    order_id TEXT NOT NULL,
+                    position INTEGER NOT NULL CHECK (position >= 0),
+                    cash_paid INTEGER NOT NULL CHECK (cash_paid >= 0),
+                    consumed INTEGER NOT NULL CHECK (consumed >= 0),
+                    refund INTEGER NOT NULL CHECK (refund >= 0 AND refund <= cash_paid),
+                    used_days INTEGER NOT NULL CHECK (used_days >= 0),
+                    term_days INTEGER NOT NULL CHECK (term_days >= used_days),
+                    balance_paid INTEGER NOT NULL CHECK (balance_paid >= 0),
+                    online_paid INTEGER NOT NULL CHECK (online_paid >= 0),
+                    coupon_lost INTEGER NOT NULL CHECK (coupon_lost >= 0),
+                    payment_id TEXT NOT NULL,
+                    to_balance INTEGER NOT NULL CHECK (to_balance >= 0),
+                    online INTEGER NOT NULL CHECK (online >= 0),
+                    in_full INTEGER NOT NULL CHECK (in_full BETWEEN 0 AND 3),
+                    factor_millionths INTEGER NOT NULL,
+                    list_nanos INTEGER NOT NULL CHECK (list_nanos >= 0),
+                    months INTEGER NOT NULL,
+                    term_start INTEGER NOT NULL,
+                    term_end INTEGER NOT NULL,
+                    price_list_version INTEGER NOT NULL,
+                    PRIMARY KEY (partition, account, refund_id, order_id),
+                    FOREIGN KEY (partition, account, refund_id) REFERENCES refund (partition, account, refund_id)
+                ) STRICT, WITHOUT ROWID;
+                INSERT INTO refund_order_3
+                SELECT partition, account, refund_id, order_id, position, cash_paid, consumed, refund, used_days,
+                    term_days, balance_paid, online_paid, coupon_lost, payment_id, to_balance, online, in_full,
+                    factor_millionths, list_nanos, months, term_start, term_end, price_list_version
+                FROM refund_order;
+                DROP TABLE refund_order;
+                ALTER TABLE refund_order_3 RENAME TO refund_order;
+                """),
     ]
 }

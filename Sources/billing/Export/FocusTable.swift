@@ -15,8 +15,8 @@ struct FocusTable {
     /// Who sells, publishes and invoices.
     private static let provider = "Cloud Phone"
 
-    /// The customer's name.
-    let accountName: String
+    /// The customers' names, by account.
+    let accountNames: [String: String]
     /// By region.
     let regionNames: [String: String]
 
@@ -30,7 +30,7 @@ struct FocusTable {
         func missing(_ name: String) -> ExportColumn { ExportColumn(name: name) { _ in .nothing } }
         return [
             missing("AvailabilityZone"), money("BilledCost") { $0.payableMicros },
-            text("BillingAccountId") { $0.accountID }, text("BillingAccountName") { _ in accountName },
+            text("BillingAccountId") { $0.accountID }, text("BillingAccountName") { accountNames[$0.accountID] ?? "" },
             text("BillingCurrency") { _ in "USD" }, text("BillingPeriodEnd") { FocusLine($0).month.end.description },
             text("BillingPeriodStart") { FocusLine($0).month.start.description },
             text("ChargeCategory") { FocusLine($0).category.rawValue },

@@ -8,9 +8,10 @@ extension BillCommand {
         static let configuration = CommandConfiguration(
             commandName: "explain", abstract: "Say how a bill line came to its amount, and compute it again.",
             discussion: """
-                The amount is computed again from what is stored with the line: the price version, the anchor of the \
-                units, the slice. If the line says something else, that is an ALARM and the exit status is 1. Lines \
-                are named by line_id in billing bill list --period details --columns line_id,payable.
+                The amount is computed again from what is stored with the line, the anchor of the units and the slice, \
+                and from the prices of its price-list version. If the line says something else, that is an ALARM and \
+                the exit status is 1. Lines are named by line_id in billing bill list --period details --columns \
+                line_id,payable.
                 """)
 
         @Argument(help: ArgumentHelp("The bill line.", valueName: "line"), transform: Input.line)
@@ -23,11 +24,10 @@ extension BillCommand {
             ).message
             session.show(reply) { ExplanationText.text(reply) }
             guard reply.agrees else {
-                let stored = Money(micros: ExplanationText.stored(reply))
                 throw CommandFailure(
                     .refused,
-                    "ALARM: line \(line.text) is stored as \(stored) USD and what is stored with it gives "
-                        + "\(Money(micros: reply.recomputedMicros)) USD.",
+                    (["ALARM: line \(line.text) is not what it follows from."] + reply.disagreements)
+                        .joined(separator: " "),
                     next: "billing audit checks all lines; nobody corrects this by hand but billing account adjust.")
             }
         }

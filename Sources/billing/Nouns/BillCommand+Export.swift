@@ -6,12 +6,13 @@ import RPC
 extension BillCommand {
     struct Export: GatewayCommand {
         static let configuration = CommandConfiguration(
-            commandName: "export", abstract: "Write an account's bill lines as a table for other programs.",
+            commandName: "export", abstract: "Write bill lines as a table for other programs.",
             discussion: """
                 csv has the fields of bill lines by their names with --json; focus has the columns of FOCUS 1.0, with \
                 a refund as a negative Purchase without a quantity and every adjustment as a Correction. Rows are CSV by RFC 4180 in UTF-8. Money has 6 decimals and instants are ISO 8601 in UTC. Text that a \
                 spreadsheet would run as a formula begins with an apostrophe. Lines are read page by page, so there may \
-                be any number.
+                be any number, of one account or of all, within 18 months: without --from they begin with the first \
+                line, without --to they end now.
                 """)
 
         @Option(help: ArgumentHelp("The format.", valueName: "format"))
@@ -26,6 +27,7 @@ extension BillCommand {
         @OptionGroup var global: GlobalOptions
 
         func validate() throws {
+            try filter.validate(with: global)
             if global.json {
                 throw ValidationError("An export is not JSON; billing bill list --period details --json is.")
             }
@@ -33,19 +35,21 @@ extension BillCommand {
         }
 
         func run(_ session: Session) async throws {
-            let account = try session.account()
-            let all = try await format.columns(session, account)
-            let columns = try chosen(of: all.map(\.name)).map { all[$0] }
+            let account = try filter.account(session)
+            let names = format.names
+            let places = try chosen(of: names)
+            var table = try await ExportTable(format, session)
             let output = try ExportOutput(output, session.terminal)
-            try output.write(CSVText.row(columns.map { .text($0.name) }, format.style))
+            try output.write(CSVText.row(places.map { .text(names[$0]) }, format.style))
             var request = filter.request
             request.period = .details
             request.withoutTotal = true
             request.limit = Export.pageLimit
             repeat {
                 let reply = try await session.bills.listBill(request, session.reading(account))
+                let all = try await table.columns(for: reply.lines, session)
                 for line in reply.lines {
-                    try output.write(CSVText.row(columns.map { $0.cell(line) }, format.style))
+                    try output.write(CSVText.row(places.map { all[$0].cell(line) }, format.style))
                 }
                 guard reply.nextCursor.isEmpty || reply.nextCursor != request.cursor else {
                     throw CommandFailure(.unknown, "The bill does not go on after cursor '\(request.cursor)'.")
@@ -86,27 +90,47 @@ enum BillFormat: String, CaseIterable, ExpressibleByArgument {
     var names: [String] {
         switch self {
         case .csv: BillFormat.lineColumns.map(\.name)
-        case .focus: FocusTable(accountName: "", regionNames: [:]).columns.map(\.name)
-        }
-    }
-
-    /// All columns, with the names of the account and the regions where the format has them.
-    func columns(_ session: Session, _ account: String) async throws -> [ExportColumn] {
-        switch self {
-        case .csv:
-            return BillFormat.lineColumns.map { column in ExportColumn(name: column.name, cell: column.cell) }
-        case .focus:
-            let customer = try await session.accounts.getAccount(.init(), session.reading(account)).account
-            let prices = try await session.prices.listPrices(.init(), session.reading()).message
-            return FocusTable(
-                accountName: customer?.name ?? "",
-                regionNames: prices.regions.reduce(into: [:]) { $0[$1.region] = $1.name }
-            ).columns
+        case .focus: FocusTable(accountNames: [:], regionNames: [:]).columns.map(\.name)
         }
     }
 
     /// The fields of a line, without those that only sums have.
-    private static let lineColumns = BillColumn.all.filter { !["grouping", "lines"].contains($0.name) }
+    static let lineColumns = BillColumn.all.filter { !["grouping", "lines"].contains($0.name) }
+}
+
+/// The columns of a format, with the names of accounts and regions where it has them.
+private struct ExportTable {
+    private let format: BillFormat
+    private var regionNames: [String: String] = [:]
+    /// Of the accounts of one page.
+    private var accountNames: [String: String] = [:]
+
+    init(_ format: BillFormat, _ session: Session) async throws {
+        self.format = format
+        guard format == .focus else { return }
+        let prices = try await session.prices.listPrices(.init(), session.reading()).message
+        regionNames = prices.regions.reduce(into: [:]) { $0[$1.region] = $1.name }
+    }
+
+    /// All columns, for the lines of a page.
+    mutating func columns(for lines: [OrderV1.BillLine], _ session: Session) async throws -> [ExportColumn] {
+        switch format {
+        case .csv:
+            return BillFormat.lineColumns.map { column in ExportColumn(name: column.name, cell: column.cell) }
+        case .focus:
+            var names: [String: String] = [:]
+            for account in Set(lines.map(\.accountID)) {
+                if let known = accountNames[account] {
+                    names[account] = known
+                } else {
+                    names[account] =
+                        try await session.accounts.getAccount(.init(), session.reading(account)).account?.name
+                }
+            }
+            accountNames = names
+            return FocusTable(accountNames: names, regionNames: regionNames).columns
+        }
+    }
 }
 
 extension BillColumn {

@@ -11,7 +11,10 @@ struct BillCommand: ParsableCommand {
     struct List: GatewayCommand {
         static let configuration = CommandConfiguration(
             commandName: "list", abstract: "List bill lines, or sums over them.",
-            discussion: "All views of one filter add up to the same total, which is the last row.")
+            discussion: """
+                All views of one filter add up to the same total, which is the last row. A list reaches over 18 months at \
+                most: without --from it begins with the first line, without --to it ends now.
+                """)
 
         @Option(help: ArgumentHelp("Sum by this; not for details.", valueName: "what"))
         var groupBy: BillView?
@@ -28,13 +31,17 @@ struct BillCommand: ParsableCommand {
         @OptionGroup var global: GlobalOptions
 
         func validate() throws {
-            if period == .details, groupBy != nil {
-                throw ValidationError("Details are line by line; leave out --group-by.")
+            try filter.validate(with: global)
+            if period == .details, let groupBy {
+                throw ValidationError(
+                    "Details are line by line, and --group-by adds lines up: take --group-by \(groupBy.rawValue) with "
+                        + "--period month, day or total, or leave it out and choose what each line shows with --columns."
+                )
             }
         }
 
         func run(_ session: Session) async throws {
-            let account = try session.account()
+            let account = try filter.account(session)
             var first = filter.request
             first.groupBy = groupBy?.grouping ?? .unspecified
             first.period = period ?? .month
@@ -58,7 +65,7 @@ struct BillCommand: ParsableCommand {
             } else if let columns {
                 session.print(BillText.table(lines, columns).text)
             } else if period == .details {
-                session.print(BillText.details(lines, total: total).text)
+                session.print(BillText.details(lines, total: total, withAccounts: filter.allAccounts).text)
             } else {
                 session.print(BillText.sums(lines, total: total, groupBy: groupBy).text)
             }

@@ -4,6 +4,8 @@ import BillingCore
 
 /// Which bill lines a command is about.
 struct BillFilter: ParsableArguments {
+    @Flag(help: "The bills of all accounts, instead of one.")
+    var allAccounts = false
     @Option(
         help: ArgumentHelp("Only use and terms that start in this month.", valueName: "month"), transform: Input.month)
     var month: Period?
@@ -27,6 +29,16 @@ struct BillFilter: ParsableArguments {
     var status: [OrderV1.LineStatus] = []
     @Flag(help: "Only lines that are not fully paid.")
     var overdue = false
+
+    /// - Throws: `ValidationError` for an account beside all of them. That of BILLING_ACCOUNT is a default, and gives way.
+    func validate(with global: GlobalOptions) throws {
+        if allAccounts, let account = global.accountText {
+            throw ValidationError("--all-accounts has those of '\(account)' too; leave out --account.")
+        }
+    }
+
+    /// The account that the bills are of; empty for all.
+    func account(_ session: Session) throws -> String { allAccounts ? "" : try session.account() }
 
     func validate() throws {
         if month != nil, from != nil || to != nil {

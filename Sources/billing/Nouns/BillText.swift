@@ -31,13 +31,18 @@ enum BillText {
         return table
     }
 
-    static func details(_ lines: [OrderV1.BillLine], total: OrderV1.BillLine?) -> Table {
-        var table = Table(
+    /// - Parameter withAccounts: whether the lines are of many accounts.
+    static func details(_ lines: [OrderV1.BillLine], total: OrderV1.BillLine?, withAccounts: Bool) -> Table {
+        let columns: [Table.Column] = [
             .text("use or term"), .text("kind"), .text("group"), .text("specification"), .text("region"),
             .number("quantity"), .number("list price"), .money("gross"), .money("payable"), .money("paid"),
-            .money("outstanding"), .text("status"))
+            .money("outstanding"), .text("status"),
+        ]
+        var table = Table(withAccounts ? columns + [.text("account")] : columns)
+        func add(_ account: String, _ cells: String...) { table.add(withAccounts ? cells + [account] : cells) }
         for line in lines {
-            table.add(
+            add(
+                line.accountID,
                 line.usageStart == 0 && line.usageEnd == 0
                     ? Readable.instant(line.postedAt) : Readable.period(line.usageStart, line.usageEnd),
                 Readable.word(line.itemKind), Readable.text(line.groupID),
@@ -48,8 +53,8 @@ enum BillText {
                 Readable.money(line.outstandingMicros), Readable.word(line.status))
         }
         if let total {
-            table.add(
-                "total of \(Readable.count(total.lines, "line"))", "", "", "", "", "", "",
+            add(
+                "", "total of \(Readable.count(total.lines, "line"))", "", "", "", "", "", "",
                 Readable.money(total.grossMicros), Readable.money(total.payableMicros),
                 Readable.money(total.paidMicros), Readable.money(total.outstandingMicros), "")
         }

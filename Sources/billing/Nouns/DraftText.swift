@@ -3,10 +3,10 @@ import BillingCore
 
 /// What a version that is not in force yet changes, for people.
 enum DraftText {
-    /// The version, and the prices and discounts that differ from the version before.
+    /// The version, and the prices and rules that differ from the version before.
     static func head(_ version: UInt32, _ effectiveAt: Int64, _ changes: [PricingV1.PriceChange]) -> String {
         let title = "Price list \(version), in force from \(Readable.instant(effectiveAt))\n\n"
-        guard !changes.isEmpty else { return title + "It has the prices of the version before.\n" }
+        guard !changes.isEmpty else { return title + "It has the prices and rules of the version before.\n" }
         var table = Table(.text("what changes"), .number("before"), .number("after"))
         for change in changes {
             table.add(change.what, value(change.before, of: change.what), value(change.after, of: change.what))
@@ -15,13 +15,10 @@ enum DraftText {
     }
 
     /// Who would pay what from when, and the totals; one sentence when nobody would pay anything else.
-    static func impacts(_ impacts: [GatewayV1.ThingImpact], changesList: Bool) -> String {
-        guard !impacts.isEmpty else {
-            return changesList
-                ? "Nothing that is billed now would cost anything else.\n"
-                : "Nothing would change: not the list, and not what anybody pays.\n"
-        }
-        return table(impacts).text + "\n" + totals(impacts).text
+    static func impacts(_ impacts: [GatewayV1.ThingImpact]) -> String {
+        impacts.isEmpty
+            ? "Nothing that is billed now would cost anything else.\n"
+            : table(impacts).text + "\n" + totals(impacts).text
     }
 
     static func table(_ impacts: [GatewayV1.ThingImpact]) -> Table {
@@ -67,9 +64,13 @@ enum DraftText {
 
     private static func signed(_ micros: Int64) -> String { (micros > 0 ? "+" : "") + Readable.money(micros) }
 
-    /// Prices are in nano-dollars, discounts in millionths, days are days; 0 is what was not there before.
+    /// Prices are in nano-dollars, discounts in millionths, days are days, billing units are in seconds; 0 is what was not
+    /// there before.
     private static func value(_ value: Int64, of what: String) -> String {
         if what.hasPrefix("term discount") { return "x" + FixedPoint.format(value, decimals: 6, atLeast: 2) }
+        if what.hasPrefix("billing unit") {
+            return value == 1 ? "a second" : Readable.count(value / (Int64.millisecondsPerHour / 1000), "hour")
+        }
         if what.hasSuffix("days") { return String(value) }
         return value == 0 ? Readable.nothing : Readable.price(value)
     }

@@ -41,8 +41,9 @@ extension PriceCommand {
         static let configuration = CommandConfiguration(
             commandName: "impact", abstract: "Show who would pay what from when, if a version was published.",
             discussion: """
-                The file is as for billing price publish; nothing is published. Compared with the newest version that \
-                is: what runs now at its price for an hour (backups: a month), and what is subscribed at the price of \
+                The file is as for billing price publish; nothing is published, and what publish would refuse is \
+                refused. Compared with the newest version that is: what runs now, or will when it comes up or its \
+                account recovers, at its price for an hour (backups: a month), and what is subscribed at the price of \
                 a renewal as long as the last term. With --json one object a line for each thing whose price changes.
                 """)
 
@@ -73,7 +74,7 @@ extension PriceCommand {
             progress.end()
             if session.isJSON { return session.show(impacts, none: "") { DraftText.table(impacts) } }
             session.print(DraftText.head(first.version, first.effectiveAt, first.changes) + "\n")
-            session.print(DraftText.impacts(impacts, changesList: !first.changes.isEmpty))
+            session.print(DraftText.impacts(impacts))
         }
     }
 }

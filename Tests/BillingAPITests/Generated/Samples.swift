@@ -203,6 +203,7 @@ let sampledMessages: [any Sampled.Type] = [
     RefundV1.OpenRefundRequest.self,
     RefundV1.PayRefundRequest.self,
     RefundV1.CloseRefundRequest.self,
+    RefundV1.NoteRefundRequest.self,
     RefundV1.GetRefundRequest.self,
     RefundV1.RefundReply.self,
     RefundV1.ListRefundsRequest.self,
@@ -406,6 +407,7 @@ extension GatewayV1.ExplainLineReply: Sampled {
         for _ in 0..<random.below(4) { message.steps.append(random.text()) }
         message.recomputedMicros = random.signed()
         message.agrees = random.boolean()
+        for _ in 0..<random.below(4) { message.disagreements.append(random.text()) }
         return message
     }
 }
@@ -2326,7 +2328,6 @@ extension PricingV1.RatedSlice: Sampled {
         message.start = random.signed()
         message.end = random.signed()
         message.priceListVersion = random.unsigned()
-        message.priceNanos = random.signed()
         return message
     }
 }
@@ -2358,6 +2359,7 @@ extension PricingV1.ExplainReply: Sampled {
         message.amountMicros = random.signed()
         message.discountMicros = random.signed()
         for _ in 0..<random.below(4) { message.steps.append(random.text()) }
+        message.listPriceNanos = random.signed()
         return message
     }
 }
@@ -2455,6 +2457,20 @@ extension RefundV1.CloseRefundRequest: Sampled {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.refundID = random.text()
+        return message
+    }
+}
+
+extension RefundV1.NoteRefundRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
+        message.refundID = random.text()
+        message.groupID = random.text()
+        message.orderID = random.text()
+        message.at = random.signed()
+        message.toBalanceMicros = random.signed()
+        message.onlineMicros = random.signed()
         return message
     }
 }

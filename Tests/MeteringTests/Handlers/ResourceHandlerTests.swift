@@ -236,6 +236,27 @@ extension Rig {
                 ]))
     }
 
+    @Test(
+        "What is overdue pays again when the account recovers, what is being created when it is there: both are listed")
+    func willBeBilled() async throws {
+        let rig = try Rig()
+        let running = try await rig.create(at: "2026-04-10 09:10")
+        let internet = try await rig.enableInternet(at: "2026-04-10 09:11")
+        let creating = MeteringV1.CreateGroupRequest(
+            specification: "acp.std.large", region: "cn-hangzhou", instances: 4, provisioner: .external)
+        let coming = try #require(await rig.groups.createGroup(creating, rig.at("2026-04-10 09:12")).group).groupID
+        try await rig.createPaid(start: "2026-04-10 09:15", end: "2026-05-11", provisioner: .external)
+        try await rig.fallBehind(cut: "2026-04-10 10:00")
+        #expect(try await rig.group(running).status == .overdue)
+        #expect(try await rig.group(coming).status == .creating)
+        let reply = try await rig.resources.listBilled(
+            .init(partitionFrom: 0, partitionTo: 256), rig.at("2026-04-10 10:00", account: ""))
+        let months = Dictionary(uniqueKeysWithValues: reply.things.map { ($0.id, $0.months) })
+        #expect(months == [running: 0, internet[0]: 0, internet[1]: 0, coming: 0, "ag-paid": 1])
+        let bought = try #require(reply.things.first { $0.id == "ag-paid" })
+        #expect(bought.billingMethod == .subscription && bought.paidThrough == instant("2026-05-11").milliseconds)
+    }
+
     @Test("The pages of what is billed go through all accounts once")
     func billedPages() async throws {
         let rig = try Rig()

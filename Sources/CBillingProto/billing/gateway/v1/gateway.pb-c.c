@@ -2280,7 +2280,7 @@ const ProtobufCMessageDescriptor billing__gateway__v1__thing_impact__descriptor 
   (ProtobufCMessageInit) billing__gateway__v1__thing_impact__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__gateway__v1__explain_line_reply__field_descriptors[4] =
+static const ProtobufCFieldDescriptor billing__gateway__v1__explain_line_reply__field_descriptors[5] =
 {
   {
     "details",
@@ -2330,17 +2330,30 @@ static const ProtobufCFieldDescriptor billing__gateway__v1__explain_line_reply__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "disagreements",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Billing__Gateway__V1__ExplainLineReply, n_disagreements),
+    offsetof(Billing__Gateway__V1__ExplainLineReply, disagreements),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__gateway__v1__explain_line_reply__field_indices_by_name[] = {
   3,   /* field[3] = agrees */
   0,   /* field[0] = details */
+  4,   /* field[4] = disagreements */
   2,   /* field[2] = recomputed_micros */
   1,   /* field[1] = steps */
 };
 static const ProtobufCIntRange billing__gateway__v1__explain_line_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor billing__gateway__v1__explain_line_reply__descriptor =
 {
@@ -2350,7 +2363,7 @@ const ProtobufCMessageDescriptor billing__gateway__v1__explain_line_reply__descr
   "Billing__Gateway__V1__ExplainLineReply",
   "billing.gateway.v1",
   sizeof(Billing__Gateway__V1__ExplainLineReply),
-  4,
+  5,
   billing__gateway__v1__explain_line_reply__field_descriptors,
   billing__gateway__v1__explain_line_reply__field_indices_by_name,
   1,  billing__gateway__v1__explain_line_reply__number_ranges,

@@ -3663,7 +3663,7 @@ const ProtobufCMessageDescriptor billing__pricing__v1__explain_request__descript
   (ProtobufCMessageInit) billing__pricing__v1__explain_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__pricing__v1__rated_slice__field_descriptors[6] =
+static const ProtobufCFieldDescriptor billing__pricing__v1__rated_slice__field_descriptors[5] =
 {
   {
     "resource",
@@ -3725,31 +3725,18 @@ static const ProtobufCFieldDescriptor billing__pricing__v1__rated_slice__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
-  {
-    "price_nanos",
-    6,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
-    offsetof(Billing__Pricing__V1__RatedSlice, price_nanos),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
 };
 static const unsigned billing__pricing__v1__rated_slice__field_indices_by_name[] = {
   1,   /* field[1] = billing_unit */
   3,   /* field[3] = end */
   4,   /* field[4] = price_list_version */
-  5,   /* field[5] = price_nanos */
   0,   /* field[0] = resource */
   2,   /* field[2] = start */
 };
 static const ProtobufCIntRange billing__pricing__v1__rated_slice__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor billing__pricing__v1__rated_slice__descriptor =
 {
@@ -3759,7 +3746,7 @@ const ProtobufCMessageDescriptor billing__pricing__v1__rated_slice__descriptor =
   "Billing__Pricing__V1__RatedSlice",
   "billing.pricing.v1",
   sizeof(Billing__Pricing__V1__RatedSlice),
-  6,
+  5,
   billing__pricing__v1__rated_slice__field_descriptors,
   billing__pricing__v1__rated_slice__field_indices_by_name,
   1,  billing__pricing__v1__rated_slice__number_ranges,
@@ -3907,7 +3894,7 @@ const ProtobufCMessageDescriptor billing__pricing__v1__consumed_order__descripto
   (ProtobufCMessageInit) billing__pricing__v1__consumed_order__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__pricing__v1__explain_reply__field_descriptors[3] =
+static const ProtobufCFieldDescriptor billing__pricing__v1__explain_reply__field_descriptors[4] =
 {
   {
     "amount_micros",
@@ -3945,16 +3932,29 @@ static const ProtobufCFieldDescriptor billing__pricing__v1__explain_reply__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "list_price_nanos",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Pricing__V1__ExplainReply, list_price_nanos),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__pricing__v1__explain_reply__field_indices_by_name[] = {
   0,   /* field[0] = amount_micros */
   1,   /* field[1] = discount_micros */
+  3,   /* field[3] = list_price_nanos */
   2,   /* field[2] = steps */
 };
 static const ProtobufCIntRange billing__pricing__v1__explain_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor billing__pricing__v1__explain_reply__descriptor =
 {
@@ -3964,7 +3964,7 @@ const ProtobufCMessageDescriptor billing__pricing__v1__explain_reply__descriptor
   "Billing__Pricing__V1__ExplainReply",
   "billing.pricing.v1",
   sizeof(Billing__Pricing__V1__ExplainReply),
-  3,
+  4,
   billing__pricing__v1__explain_reply__field_descriptors,
   billing__pricing__v1__explain_reply__field_indices_by_name,
   1,  billing__pricing__v1__explain_reply__number_ranges,

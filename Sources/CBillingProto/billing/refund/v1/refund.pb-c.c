@@ -322,6 +322,51 @@ void   billing__refund__v1__close_refund_request__free_unpacked
   assert(message->base.descriptor == &billing__refund__v1__close_refund_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   billing__refund__v1__note_refund_request__init
+                     (Billing__Refund__V1__NoteRefundRequest         *message)
+{
+  static const Billing__Refund__V1__NoteRefundRequest init_value = BILLING__REFUND__V1__NOTE_REFUND_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__refund__v1__note_refund_request__get_packed_size
+                     (const Billing__Refund__V1__NoteRefundRequest *message)
+{
+  assert(message->base.descriptor == &billing__refund__v1__note_refund_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__refund__v1__note_refund_request__pack
+                     (const Billing__Refund__V1__NoteRefundRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__refund__v1__note_refund_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__refund__v1__note_refund_request__pack_to_buffer
+                     (const Billing__Refund__V1__NoteRefundRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__refund__v1__note_refund_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Refund__V1__NoteRefundRequest *
+       billing__refund__v1__note_refund_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Refund__V1__NoteRefundRequest *)
+     protobuf_c_message_unpack (&billing__refund__v1__note_refund_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__refund__v1__note_refund_request__free_unpacked
+                     (Billing__Refund__V1__NoteRefundRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__refund__v1__note_refund_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   billing__refund__v1__get_refund_request__init
                      (Billing__Refund__V1__GetRefundRequest         *message)
 {
@@ -1434,6 +1479,122 @@ const ProtobufCMessageDescriptor billing__refund__v1__close_refund_request__desc
   billing__refund__v1__close_refund_request__field_indices_by_name,
   1,  billing__refund__v1__close_refund_request__number_ranges,
   (ProtobufCMessageInit) billing__refund__v1__close_refund_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__refund__v1__note_refund_request__field_descriptors[7] =
+{
+  {
+    "step",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__NoteRefundRequest, step),
+    &billing__common__v1__saga_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refund_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__NoteRefundRequest, refund_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "group_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__NoteRefundRequest, group_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "order_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__NoteRefundRequest, order_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__NoteRefundRequest, at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "to_balance_micros",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__NoteRefundRequest, to_balance_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "online_micros",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Refund__V1__NoteRefundRequest, online_micros),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__refund__v1__note_refund_request__field_indices_by_name[] = {
+  4,   /* field[4] = at */
+  2,   /* field[2] = group_id */
+  6,   /* field[6] = online_micros */
+  3,   /* field[3] = order_id */
+  1,   /* field[1] = refund_id */
+  0,   /* field[0] = step */
+  5,   /* field[5] = to_balance_micros */
+};
+static const ProtobufCIntRange billing__refund__v1__note_refund_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor billing__refund__v1__note_refund_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.refund.v1.NoteRefundRequest",
+  "NoteRefundRequest",
+  "Billing__Refund__V1__NoteRefundRequest",
+  "billing.refund.v1",
+  sizeof(Billing__Refund__V1__NoteRefundRequest),
+  7,
+  billing__refund__v1__note_refund_request__field_descriptors,
+  billing__refund__v1__note_refund_request__field_indices_by_name,
+  1,  billing__refund__v1__note_refund_request__number_ranges,
+  (ProtobufCMessageInit) billing__refund__v1__note_refund_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor billing__refund__v1__get_refund_request__field_descriptors[1] =

@@ -234,10 +234,12 @@ struct  Billing__Gateway__V1__ExplainLineReply
   ProtobufCBinaryData *steps;
   int64_t recomputed_micros;
   protobuf_c_boolean agrees;
+  size_t n_disagreements;
+  ProtobufCBinaryData *disagreements;
 };
 #define BILLING__GATEWAY__V1__EXPLAIN_LINE_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__gateway__v1__explain_line_reply__descriptor) \
-    , NULL, 0,NULL, 0, 0 }
+    , NULL, 0,NULL, 0, 0, 0,NULL }
 
 
 struct  Billing__Gateway__V1__PayOrderRequest

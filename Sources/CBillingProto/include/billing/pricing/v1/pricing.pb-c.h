@@ -450,11 +450,10 @@ struct  Billing__Pricing__V1__RatedSlice
   int64_t start;
   int64_t end;
   uint32_t price_list_version;
-  int64_t price_nanos;
 };
 #define BILLING__PRICING__V1__RATED_SLICE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__rated_slice__descriptor) \
-    , NULL, BILLING__COMMON__V1__BILLING_UNIT__BILLING_UNIT_UNSPECIFIED, 0, 0, 0, 0 }
+    , NULL, BILLING__COMMON__V1__BILLING_UNIT__BILLING_UNIT_UNSPECIFIED, 0, 0, 0 }
 
 
 struct  Billing__Pricing__V1__PricedOrder
@@ -489,10 +488,11 @@ struct  Billing__Pricing__V1__ExplainReply
   int64_t discount_micros;
   size_t n_steps;
   ProtobufCBinaryData *steps;
+  int64_t list_price_nanos;
 };
 #define BILLING__PRICING__V1__EXPLAIN_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__pricing__v1__explain_reply__descriptor) \
-    , 0, 0, 0,NULL }
+    , 0, 0, 0,NULL, 0 }
 
 
 /* Billing__Pricing__V1__ListPricesRequest methods */

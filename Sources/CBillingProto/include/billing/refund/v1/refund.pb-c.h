@@ -24,6 +24,7 @@ typedef struct Billing__Refund__V1__QuoteRefundReply Billing__Refund__V1__QuoteR
 typedef struct Billing__Refund__V1__OpenRefundRequest Billing__Refund__V1__OpenRefundRequest;
 typedef struct Billing__Refund__V1__PayRefundRequest Billing__Refund__V1__PayRefundRequest;
 typedef struct Billing__Refund__V1__CloseRefundRequest Billing__Refund__V1__CloseRefundRequest;
+typedef struct Billing__Refund__V1__NoteRefundRequest Billing__Refund__V1__NoteRefundRequest;
 typedef struct Billing__Refund__V1__GetRefundRequest Billing__Refund__V1__GetRefundRequest;
 typedef struct Billing__Refund__V1__RefundReply Billing__Refund__V1__RefundReply;
 typedef struct Billing__Refund__V1__ListRefundsRequest Billing__Refund__V1__ListRefundsRequest;
@@ -158,6 +159,22 @@ struct  Billing__Refund__V1__CloseRefundRequest
 #define BILLING__REFUND__V1__CLOSE_REFUND_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__refund__v1__close_refund_request__descriptor) \
     , NULL, {0,NULL} }
+
+
+struct  Billing__Refund__V1__NoteRefundRequest
+{
+  ProtobufCMessage base;
+  Billing__Common__V1__SagaStep *step;
+  ProtobufCBinaryData refund_id;
+  ProtobufCBinaryData group_id;
+  ProtobufCBinaryData order_id;
+  int64_t at;
+  int64_t to_balance_micros;
+  int64_t online_micros;
+};
+#define BILLING__REFUND__V1__NOTE_REFUND_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__refund__v1__note_refund_request__descriptor) \
+    , NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0 }
 
 
 struct  Billing__Refund__V1__GetRefundRequest
@@ -373,6 +390,25 @@ Billing__Refund__V1__CloseRefundRequest *
 void   billing__refund__v1__close_refund_request__free_unpacked
                      (Billing__Refund__V1__CloseRefundRequest *message,
                       ProtobufCAllocator *allocator);
+/* Billing__Refund__V1__NoteRefundRequest methods */
+void   billing__refund__v1__note_refund_request__init
+                     (Billing__Refund__V1__NoteRefundRequest         *message);
+size_t billing__refund__v1__note_refund_request__get_packed_size
+                     (const Billing__Refund__V1__NoteRefundRequest   *message);
+size_t billing__refund__v1__note_refund_request__pack
+                     (const Billing__Refund__V1__NoteRefundRequest   *message,
+                      uint8_t             *out);
+size_t billing__refund__v1__note_refund_request__pack_to_buffer
+                     (const Billing__Refund__V1__NoteRefundRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Refund__V1__NoteRefundRequest *
+       billing__refund__v1__note_refund_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__refund__v1__note_refund_request__free_unpacked
+                     (Billing__Refund__V1__NoteRefundRequest *message,
+                      ProtobufCAllocator *allocator);
 /* Billing__Refund__V1__GetRefundRequest methods */
 void   billing__refund__v1__get_refund_request__init
                      (Billing__Refund__V1__GetRefundRequest         *message);
@@ -529,6 +565,9 @@ typedef void (*Billing__Refund__V1__PayRefundRequest_Closure)
 typedef void (*Billing__Refund__V1__CloseRefundRequest_Closure)
                  (const Billing__Refund__V1__CloseRefundRequest *message,
                   void *closure_data);
+typedef void (*Billing__Refund__V1__NoteRefundRequest_Closure)
+                 (const Billing__Refund__V1__NoteRefundRequest *message,
+                  void *closure_data);
 typedef void (*Billing__Refund__V1__GetRefundRequest_Closure)
                  (const Billing__Refund__V1__GetRefundRequest *message,
                   void *closure_data);
@@ -564,6 +603,7 @@ extern const ProtobufCMessageDescriptor billing__refund__v1__quote_refund_reply_
 extern const ProtobufCMessageDescriptor billing__refund__v1__open_refund_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__refund__v1__pay_refund_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__refund__v1__close_refund_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__refund__v1__note_refund_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__refund__v1__get_refund_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__refund__v1__refund_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__refund__v1__list_refunds_request__descriptor;
