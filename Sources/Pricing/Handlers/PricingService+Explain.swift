@@ -35,7 +35,8 @@ extension PricingService {
                 price: price)
         }
         return try prices.explainGroup(
-            instances: resource.instances, anchor: Timestamp(checked: resource.anchor, field: "anchor"),
+            specification: resource.specification, region: resource.region, instances: resource.instances,
+            anchor: Timestamp(checked: resource.anchor, field: "anchor"),
             unit: slice.billingUnit == .second ? .second : .fourHours, slice: Period(start, end),
             version: slice.priceListVersion, price: price)
     }
