@@ -99,7 +99,8 @@ extension Transaction {
         guard let end = account.closeAt else { return }
         account.closeAt = nil
         let month = BillingCalendar.month(of: end.adding(milliseconds: -1))
-        let close = MonthClose(month: month, net: try usageNet(of: account.id, month: month))
+        let net = try usageNet(of: account.id, month: month, before: account.nextSequence)
+        let close = MonthClose(month: month, net: net)
         let isFirst = try execute(
             """
             INSERT INTO month_close (partition, account, month, closed_at, fraction, recovered)

@@ -198,32 +198,44 @@ extension AccountAudit {
         }
     }
 
-    /// B5: every closed month gave back the fraction of a cent of what its lines had cost by then, in one line.
+    /// B5: every closed month gave back the fraction of a cent of what its lines had cost by then, net of what coupons had
+    /// paid of them by then, in one line.
     mutating func checkMonths() throws {
         let closes = try transaction.all(
             "SELECT month, fraction FROM month_close WHERE partition = ? AND account = ? AND fraction > 0", key
         ) { (month: $0.instant(0), fraction: $0.integer(1)) }
         checked(.monthClose, Int64(closes.count))
         for close in closes {
-            // A slice that a saga held back is posted after the close, and is no part of it.
-            let sums = try transaction.all(
-                """
-                SELECT COALESCE(SUM(l.gross - l.discount - l.coupon), 0), COALESCE(SUM(l.round_down), 0)
-                FROM bill_line l
+            // A slice that a saga held back is posted after the close, and is no part of it; nor is what a coupon pays
+            // after it.
+            let place =
+                key + [
+                    .instant(close.month), .instant(BillingCalendar.monthEnd(of: close.month)),
+                    .instant(BillingCalendar.monthEnd(of: close.month).adding(milliseconds: -1)),
+                ]
+            let byThen = """
                 JOIN bill_source s ON s.partition = l.partition AND s.account = l.account AND s.number = l.source
                 WHERE l.partition = ? AND l.account = ? AND l.start_at >= ? AND l.start_at < ? AND s.kind = 2
                     AND l.sequence <= (
                         SELECT MAX(r.sequence) FROM bill_line r WHERE r.partition = l.partition
                             AND r.account = l.account AND r.start_at = ? AND r.round_down > 0)
-                """,
-                key + [
-                    .instant(close.month), .instant(BillingCalendar.monthEnd(of: close.month)),
-                    .instant(BillingCalendar.monthEnd(of: close.month).adding(milliseconds: -1)),
-                ]
-            ) { (net: $0.integer(0), roundDown: $0.integer(1)) }.first
-            guard let sums, sums.net % Money.microsPerCent == close.fraction, sums.roundDown == close.fraction else {
-                let found = sums.map { "\($0.net), rounded down by \($0.roundDown)" } ?? "nothing"
-                breach(.monthClose, "the month of \(close.month) gave back \(close.fraction) of \(found)")
+                """
+            let lines =
+                try transaction.all(
+                    """
+                    SELECT COALESCE(SUM(l.gross - l.discount), 0), COALESCE(SUM(l.round_down), 0) FROM bill_line l \(byThen)
+                    """, place
+                ) { (cost: $0.integer(0), roundDown: $0.integer(1)) }.first ?? (0, 0)
+            let coupons =
+                try transaction.all(
+                    "SELECT COALESCE(SUM(l.amount), 0) FROM coupon_use l \(byThen)", place
+                ) { $0.integer(0) }.first ?? 0
+            let net = lines.cost - coupons
+            guard net % Money.microsPerCent == close.fraction, lines.roundDown == close.fraction else {
+                breach(
+                    .monthClose,
+                    "the month of \(close.month) gave back \(close.fraction) of \(net), rounded down by \(lines.roundDown)"
+                )
                 continue
             }
         }
