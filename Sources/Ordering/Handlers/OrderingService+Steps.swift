@@ -30,7 +30,7 @@ extension OrderingService {
     }
 
     /// The pivot of AutoRenew: places and pays the order of a renewal in one, or leaves nothing behind (domain 5.5).
-    /// - Throws: as `payOrder`; also `OrderError.quoteMalformed`.
+    /// - Throws: as `payOrder`, but `OrderError.unpaidOrders` for those of the same group alone; `.quoteMalformed`.
     func autoRenew(
         _ request: OrderV1.AutoRenewRequest, _ call: CallContext
     ) async throws -> Response<OrderV1.OrderReply> {
@@ -47,12 +47,12 @@ extension OrderingService {
             let basis = try RenewalBasis(request.basis)
             // An order whose deadline is this very instant is unpaid still (domain 10).
             try transaction.cancelTimedOut(of: id, at: at.adding(milliseconds: -1))
-            let unpaid = try transaction.unpaidOrders(of: id)
-            guard unpaid.isEmpty else { throw OrderError.unpaidOrders(unpaid.map(\.id.text)) }
-            try transaction.insert(order)
+            let blocking = try transaction.unpaidOrders(of: id).filter(order.isBlocked)
+            guard blocking.isEmpty else { throw OrderError.unpaidOrders(blocking.map(\.id.text)) }
             try transaction.pay(
                 &order, from: &account, at: at, method: .balance, paymentID: "", coupon: ("", false), basis: basis)
-            try transaction.update(order)
+            // Never there unpaid, so that an unpaid order of another group may stay (domain 5.5).
+            try transaction.insert(order)
             try transaction.update(account)
             return Response(OrderV1.OrderReply(order: OrderV1.Order(order)), effectiveAt: at)
         }
@@ -184,8 +184,8 @@ extension Transaction {
         let (total, months) = (order.offer.total, order.offer.months)
         try order.requirePayable(at: instant)
         try account.requireNotOverdue()
-        let others = try unpaidOrders(of: account.id).filter { $0.id != order.id && $0.deadlineAt > instant }
-        guard others.isEmpty else { throw OrderError.unpaidOrders(others.map(\.id.text)) }
+        let blocking = try unpaidOrders(of: account.id).filter { order.isBlocked(by: $0) && $0.deadlineAt > instant }
+        guard blocking.isEmpty else { throw OrderError.unpaidOrders(blocking.map(\.id.text)) }
         var parts: PaymentParts
         switch method {
         case .balance:
