@@ -159,7 +159,7 @@ extension OrderingService {
 
     /// Carries out a step that decides its saga or comes after such a one, so that only a step that was not done yet can
     /// be taken back.
-    private func step<Request: WireMessage, Reply: WireMessage>(
+    func step<Request: WireMessage, Reply: WireMessage>(
         _ step: CommonV1.SagaStep?, _ call: CallContext, _ request: Request,
         _ effect: @escaping @Sendable (any Transaction) throws -> Response<Reply>
     ) async throws -> Response<Reply> {
@@ -249,7 +249,8 @@ extension Transaction {
         return key
     }
 
-    /// Posts a refund: money, orders, lines and the refund itself. What lands in the balance pays outstanding bills.
+    /// Posts a refund: money, orders, lines and the refund itself. What lands in the balance pays outstanding bills, then
+    /// what a restored coupon has.
     fileprivate func post(
         _ shares: [RefundShare], as id: RefundID, at instant: Timestamp, to account: inout Account
     ) throws -> OrderV1.RefundPostedReply {
@@ -260,7 +261,8 @@ extension Transaction {
         // What a coupon alone had paid is restored without a refund of money.
         if refund.amount > .zero { try insert(refund) }
         let sequence = account.nextSequence
-        let credited = try credit(sums.toBalance, to: &account) { settled in
+        var restored: [Coupon] = []
+        var credited = try credit(sums.toBalance, to: &account) { settled in
             try .refund(
                 toBalance: sums.toBalance, settled: settled, online: sums.online, coupon: sums.coupon,
                 reference: id.text)
@@ -286,8 +288,12 @@ extension Transaction {
                 try noteUse(
                     of: coupon.id, -share.restored, for: LineKey(start: line.start, source: line.source),
                     of: account.id, sequence: sequence)
+                restored.append(coupon)
             }
             try update(order)
+        }
+        for var coupon in restored {
+            if try settle(&account, with: &coupon).recovered { credited.recovered = true }
         }
         try update(account)
         var reply = OrderV1.RefundPostedReply(refund)
