@@ -41,7 +41,10 @@ extension OrderingService {
                 var recorded = 0
                 for account in due {
                     var account = account
-                    let notices = account.takeReminders(through: through)
+                    let id = account.id
+                    let notices = try account.takeReminders(through: through) {
+                        try transaction.hasGroupsToRelease(id)
+                    }
                     if let last = notices.last { _ = account.follow(last.at) }
                     try transaction.record(notices, of: account.id)
                     try transaction.update(account)

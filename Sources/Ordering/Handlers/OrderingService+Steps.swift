@@ -96,6 +96,7 @@ extension OrderingService {
                 try order.apply(.cancelled(at: at, .groupReleased))
                 try transaction.update(order)
             }
+            try transaction.noteReleased(request.groupID, of: id)
             if request.wasDue {
                 let notice = AccountNotice(
                     at: at, kind: .released, amount: account.outstanding, groupID: request.groupID)
