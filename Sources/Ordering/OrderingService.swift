@@ -27,6 +27,7 @@ package struct OrderingService: Sendable {
 
         router.handle(OrderV1.Coupons.grantCoupon, grantCoupon)
         router.handle(OrderV1.Coupons.listCoupons, listCoupons)
+        router.handle(OrderV1.Coupons.listStartingCoupons, listStartingCoupons)
 
         router.handle(OrderV1.Payments.registerPayment, registerPayment)
         router.handle(OrderV1.Payments.confirmPayment, confirmPayment)
@@ -45,6 +46,7 @@ package struct OrderingService: Sendable {
         router.handle(OrderV1.OrderSteps.claimOverdue, claimOverdue)
         router.handle(OrderV1.OrderSteps.payOrder, payOrder)
         router.handle(OrderV1.OrderSteps.autoRenew, autoRenew)
+        router.handle(OrderV1.OrderSteps.startCoupon, startCoupon)
         router.handle(OrderV1.OrderSteps.cancelUnpaid, cancelUnpaid)
         router.handle(OrderV1.OrderSteps.refundInFull, refundInFull)
         router.handle(OrderV1.OrderSteps.postRefund, postRefund)

@@ -55,7 +55,10 @@ private final class PricesDouble: Sendable {
                             prices: [
                                 .init(regionClass: .ml, priceNanos: 5_000_000),
                                 .init(regionClass: .int, priceNanos: 6_000_000),
-                            ], isExample: true)
+                            ], isExample: true),
+                        .init(
+                            item: "streaming", name: "Streaming traffic", priceUnit: "hour",
+                            prices: [.init(regionClass: .ml), .init(regionClass: .int)]),
                     ], scheduled: [.init(version: 2, effectiveAt: Self.may)]))
         }
         router.handle(GatewayV1.Prices.priceImpact) { [self] request, _ in
@@ -103,14 +106,15 @@ private final class PricesDouble: Sendable {
         try await body(file.path())
     }
 
-    @Test("The list shows value-added items, marks examples, and names what is published to follow")
+    @Test("The list shows value-added items, marks examples and what is free, and names what is published to follow")
     func list() async {
         let result = await run("price", "list")
         #expect(result.status == .done)
         #expect(
             result.output.contains(
-                "item  name                per       ML     INT  note\n"
-                    + "eip   Elastic IP address  hour  0.0050  0.0060  example price\n"))
+                "item       name                per       ML     INT  note\n"
+                    + "eip        Elastic IP address  hour  0.0050  0.0060  example price\n"
+                    + "streaming  Streaming traffic   hour  0.0000  0.0000  free\n"))
         #expect(result.output.hasSuffix("Published to follow: price list 2, in force from 2026-05-01 00:00:00\n"))
     }
 

@@ -1,12 +1,22 @@
 """The rule book through the five processes: overdue, coupons, renewals, value-added resources, prices, month close."""
 
+import datetime
+import json
+
 from cluster import DAY, HOUR, ClusterCase, gateway, metering, order
+from refusals import price_document
 
 MINUTE = 60_000
 
 
 def dollars(micros):
     return f"{micros / 1_000_000:.6f}"
+
+
+def local(instant):
+    """An instant as the rules write it, in UTC+8."""
+    zone = datetime.timezone(datetime.timedelta(hours=8))
+    return datetime.datetime.fromtimestamp(instant / 1000, zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def micros(text):
@@ -173,6 +183,19 @@ class Overdue(RulesCase):
                 metering.ListGroupsRequest(statuses=[metering.GROUP_STATUS_ACTIVE]), account=account).groups  # fmt: skip
             self.assertEqual(group.anchor, self.api.now())
 
+    def test_4_who_has_no_group_left_is_not_warned_of_a_release(self):
+        self.advance_to((self.api.now() // HOUR + 1) * HOUR)
+        accounts = [self.api.open(0) for _ in range(2)]
+        groups = [[self.api.create_group(account) for _ in range(2)] for account in accounts]
+        self.api.advance(HOUR)
+        for account, released in zip(accounts, [groups[0], groups[1][:1]]):
+            for group in released:
+                self.release(account, group.group_id)
+        self.api.advance(15 * DAY)
+        told = ["low_balance", "overdue"] + ["reminder"] * 14
+        self.assertEqual(self.kinds(accounts[0]), told)
+        self.assertEqual(self.kinds(accounts[1]), [*told, "release_warning", "released"])
+
     def test_9_audit(self):
         self.api.advance(DAY)
         self.assert_audit_ok()
@@ -220,7 +243,7 @@ class Coupons(RulesCase):
         paid = self.pay(account, placed)
         self.assertEqual(paid.order.coupon_micros, 0)
 
-    def test_3_our_fault_gives_a_coupon_back(self):
+    def test_3_a_coupon_may_pay_an_order_alone(self):
         account = self.api.open(0)
         coupon = self.grant(account, "9.91")
         api = self.api
@@ -255,9 +278,133 @@ class Coupons(RulesCase):
         self.assert_audit_ok()
 
 
+class FailedCreations(RulesCase):
+    """Paid groups wait for the report of their creation, so that it can fail."""
+
+    base_port = 7860
+    start = "2026-04-10T15:20:00+08:00"
+    gateway_options = ("--provisioner", "external")
+
+    def report(self, account, group, failed):
+        request = gateway.ReportCreatedRequest(group_id=group.group_id, failed=failed)
+        return self.api.Groups.ReportCreated(request, account=account).group
+
+    def test_1_our_fault_gives_a_coupon_back(self):
+        unlucky, lucky = self.api.open(5.91), self.api.open(5.91)
+        coupons, groups = {}, {}
+        for account in [unlucky, lucky]:
+            coupons[account] = self.grant(account, "4")
+            paid = self.subscribe(account)
+            groups[account] = paid.group
+            self.assertEqual((dollars(paid.order.coupon_micros), self.api.balance(account)), ("4.000000", 0))
+            self.assertEqual(self.coupon_left(account, coupons[account]), "0.000000")
+        gone = self.report(unlucky, groups[unlucky], failed=True)
+        self.assertEqual(gone.release_cause, metering.RELEASE_CAUSE_CREATION_FAILED)
+        self.assertEqual(self.coupon_left(unlucky, coupons[unlucky]), "4.000000")
+        self.assertEqual(dollars(self.api.balance(unlucky)), "5.910000")
+        # Both are as good as before.
+        again = self.subscribe(unlucky)
+        self.assertEqual((dollars(again.order.coupon_micros), dollars(again.order.balance_micros)), ("4.000000", "5.910000"))
+        # Who unsubscribes gets cash alone: 5.91 less 0.32 for the first day.
+        self.report(lucky, groups[lucky], failed=False)
+        self.assertEqual(dollars(self.unsubscribe(lucky, groups[lucky].group_id).refund.amount_micros), "5.590000")
+        self.assertEqual(self.coupon_left(lucky, coupons[lucky]), "0.000000")
+
+    def test_2_what_comes_back_pays_what_is_outstanding(self):
+        """0.0457 is owed: 0.01 of cash comes back and pays, then the coupon pays the rest."""
+        account = self.api.open(0.01)
+        coupon = self.grant(account, "9.90")
+        group = self.subscribe(account).group
+        self.advance_to((self.api.now() // HOUR + 1) * HOUR)
+        using = self.api.create_group(account)
+        self.api.advance(HOUR)
+        self.assertEqual(dollars(self.account(account).outstanding_micros), "0.045700")
+        self.api.advance(HOUR // 2)
+        self.report(account, group, failed=True)
+        self.assertEqual((self.account(account).overdue, self.api.balance(account)), (False, 0))
+        self.assertEqual(self.coupon_left(account, coupon), "9.864300")
+        found = self.api.group(account, using.group_id)
+        self.assertEqual((found.status, found.anchor), (metering.GROUP_STATUS_ACTIVE, self.api.now()))
+        self.assertEqual(self.kinds(account)[-1], "recovered")
+
+    def test_9_audit(self):
+        self.api.advance(DAY)
+        self.assert_audit_ok()
+
+
+class UnconditionalRefunds(RulesCase):
+    """The opt-in policy of 7.4, by the command line: a price list with unconditional_refund_days 5 from 04-11 on."""
+
+    base_port = 7880
+    start = "2026-04-10T15:20:00+08:00"
+
+    def command(self, account, *arguments):
+        status, out, err = self.cluster.billing(*arguments, "--json", account=account)
+        self.assertEqual(status, 0, f"billing {' '.join(arguments)}: {err}")
+        return json.loads(out)
+
+    def given_back(self, account, group_id):
+        """What unsubscribing gives back, in full because of what, as the quote says it first."""
+        quote = self.command(account, "refund", "quote", group_id)
+        done = self.command(account, "group", "unsubscribe", group_id, "--token", quote["token"])
+        self.assertEqual(done["refund"]["amount"], quote["amount"])
+        return quote["amount"], [row["in_full_because"] for row in quote["orders"]]
+
+    def test_1_strictly_before_five_days_once_a_year_and_not_before_it_holds(self):
+        accounts = [self.api.open(1000) for _ in range(5)]
+        groups = [self.subscribe(account).group.group_id for account in accounts]
+        first, late, renewed, early, switched = accounts
+        document = price_document(**{"unconditional_refund_days: 0": "unconditional_refund_days: 5", "2026-08-01": "2026-04-11"})
+        status, out, err = self.cluster.billing("price", "publish", "-", "--yes", stdin=document)
+        self.assertEqual(status, 0, err)
+        self.assertIn("unconditional refund days", out)
+        # As shipped there is no such policy: one day of 31 is used, 9.91 - 0.32.
+        self.assertEqual(self.given_back(early, groups[3]), ("9.590000", [""]))
+        # A renewed order is none of those that it is for; its pending renewal comes back as ever.
+        self.pay(renewed, self.place_renewal(renewed, groups[2], 1))
+        paid = self.api.now()
+        using = self.api.create_group(switched)
+        self.api.advance(HOUR)
+        request = gateway.PlaceSwitchOrderRequest(group_id=using.group_id, months=1)
+        self.pay(switched, self.api.Orders.PlaceSwitchOrder(request, account=switched).order)
+        self.advance_to(paid + 2 * DAY)
+        amount, because = self.given_back(renewed, groups[2])
+        self.assertEqual((amount, because[0]), ("19.180000", ""))  # 9.91 - 0.64, and 9.91
+        self.assertEqual(self.given_back(switched, using.group_id), ("9.270000", [""]))
+        self.advance_to(paid + 5 * DAY - 1)
+        amount, because = self.given_back(first, groups[0])
+        self.assertEqual(amount, "9.910000")
+        self.assertTrue(because[0])
+        again = self.subscribe(first).group.group_id
+        self.advance_to(paid + 5 * DAY)
+        # Five days are used of 31: 1.60.
+        self.assertEqual(self.given_back(late, groups[1]), ("8.310000", [""]))
+        # Once per account and calendar year.
+        self.assertEqual(self.given_back(first, again)[1], [""])
+        self.advance_to(paid + 266 * DAY)  # 2027-01-01 15:20
+        self.assertEqual(local(self.api.now()), "2027-01-01 15:20:00")
+        next_year = self.subscribe(first).group.group_id
+        self.api.advance(4 * DAY)
+        amount, because = self.given_back(first, next_year)
+        self.assertEqual(amount, "9.910000")
+        self.assertTrue(because[0])
+
+    def test_9_audit(self):
+        self.api.advance(DAY)
+        self.assert_audit_ok()
+
+
 class Renewals(RulesCase):
     base_port = 7740
     start = "2026-04-10T15:20:00+08:00"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        t = cls()
+        # Of example 13: both groups end on 05-11 at 00:00.
+        cls.poor, cls.rich = cls.api.open(9.91), cls.api.open(1000)
+        cls.lost, cls.kept = (t.subscribe(account, auto_renewal=True).group for account in [cls.poor, cls.rich])
 
     def test_1_example_11_and_a_cancelled_renewal(self):
         account = self.api.open(1000)
@@ -279,27 +426,32 @@ class Renewals(RulesCase):
         self.assertEqual(dollars(done.refund.amount_micros), "164.570000")
         self.assertEqual(self.status(account, group), "released")
 
-    def test_2_example_13_all_attempts_fail(self):
-        account, rich = self.api.open(9.91), self.api.open(1000)
-        self.advance_to(self.next_midnight())
-        group = self.subscribe(account, auto_renewal=True).group
-        kept = self.subscribe(rich, auto_renewal=True).group
-        end, attempts = group.term_end, []
-        while self.status(account, group) != "released":
-            at = self.api.group(account, group.group_id).renewal_attempt_at
-            if at and at not in attempts:
-                attempts.append(at)
-            self.api.advance(4 * HOUR)
-            self.assertLess(self.api.now(), end + 17 * DAY)
-        self.assertEqual([(at - end) / HOUR for at in attempts], [-64, -16, 8, 152, 344])
-        found = self.api.group(account, group.group_id)
-        self.assertEqual(found.released_at, end + 15 * DAY)
-        self.assertEqual(found.release_cause, metering.RELEASE_CAUSE_EXPIRED)
-        self.assertEqual(self.api.Orders.ListOrders(order.ListOrdersRequest(), account=account).orders[0].group_id, group.group_id)
-        self.assertEqual(len(self.api.Orders.ListOrders(order.ListOrdersRequest(), account=account).orders), 1)
-        kept = self.api.group(rich, kept.group_id)
-        self.assertEqual(kept.status, metering.GROUP_STATUS_ACTIVE)
-        self.assertEqual(kept.term_start, end)
+    def test_2_example_13_attempts_and_release(self):
+        self.assertEqual(local(self.lost.term_end), "2026-05-11 00:00:00")
+        attempts = []
+        while at := self.api.group(self.poor, self.lost.group_id).renewal_attempt_at:
+            self.assertEqual(attempts.count(local(at)), 0)
+            attempts.append(local(at))
+            self.advance_to(at)
+            if len(attempts) == 1:
+                # Whoever has the money is renewed by the first one.
+                [renewal] = self.api.group(self.rich, self.kept.group_id).pending_renewals
+                self.assertEqual((local(renewal.start), local(renewal.end)), ("2026-05-11 00:00:00", "2026-06-11 00:00:00"))
+        days = ["2026-05-08", "2026-05-10", "2026-05-11", "2026-05-17", "2026-05-25"]
+        self.assertEqual(attempts, [f"{day} 08:00:00" for day in days])
+        found = self.api.group(self.poor, self.lost.group_id)
+        self.assertEqual((self.status(self.poor, found), local(found.release_at)), ("expired", "2026-05-26 00:00:00"))
+        self.advance_to(found.release_at - 1)
+        self.assertEqual(self.status(self.poor, found), "expired")
+        self.api.advance(1)
+        found = self.api.group(self.poor, self.lost.group_id)
+        self.assertEqual((local(found.released_at), found.release_cause), ("2026-05-26 00:00:00", metering.RELEASE_CAUSE_EXPIRED))
+        # No unpaid order was left behind by any of them.
+        listed = self.api.Orders.ListOrders(order.ListOrdersRequest(), account=self.poor).orders
+        self.assertEqual([row.status for row in listed], [order.ORDER_STATUS_PAID])
+        kept = self.api.group(self.rich, self.kept.group_id)
+        self.assertEqual((self.status(self.rich, kept), local(kept.term_start)), ("active", "2026-05-11 00:00:00"))
+        self.assertEqual(local(kept.renewal_attempt_at), "2026-06-08 08:00:00")
 
     def test_3_a_renewal_after_expiry_starts_at_payment(self):
         account = self.api.open(100)
@@ -375,9 +527,18 @@ class MonthClose(RulesCase):
     start = "2026-04-29T22:10:00+08:00"
 
     def test_1_the_fraction_of_a_cent_comes_back_once(self):
-        account = self.api.open(100)
+        account, given = self.api.open(100), self.api.open(0)
         group = self.api.create_group(account, "acp.std.small", "cn-hongkong", instances=3)
+        gift = self.api.create_group(given)
+        self.advance_to((self.api.now() // HOUR + 1) * HOUR)
+        # 50 minutes cost 0.038083, which a coupon pays later, as it pays the rest: none of it becomes cash.
+        self.assertEqual(dollars(self.account(given).outstanding_micros), "0.038083")
+        coupon = self.grant(given, "5")
         self.advance_to(self.next_midnight() + DAY + HOUR)
+        self.assertEqual([line.round_down_micros for line in self.api.bill(given).lines if line.round_down_line], [])
+        used = sum(line.gross_micros for line in self.api.bill(given).lines)
+        self.assertEqual((self.api.balance(given), self.coupon_left(given, coupon)), (0, dollars(5_000_000 - used)))
+        self.release(given, gift.group_id)
         april = {"start": 1_774_972_800_000, "end": 1_777_564_800_000}
         bill = self.api.bill(account, **april)
         net = bill.total.payable_micros

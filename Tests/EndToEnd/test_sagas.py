@@ -34,6 +34,7 @@ SAGAS = {
 DUE_SAGAS = {
     "auto-renew": [("lock", "metering"), ("auto-renew", "order"), ("extend", "metering")],
     "release-due": [("claim", "order"), ("release", "metering"), ("cancel-unpaid", "order")],
+    "start-coupon": [("post", "order"), ("resume", "metering")],
     "resume": [("resume", "metering")],
 }
 
@@ -289,6 +290,24 @@ class Scenario:
                                   [(group.release_at, group.group_id)])  # fmt: skip
 
         return *self.clock_to(group.release_at), check
+
+    def prepare_start_coupon(self):
+        group = self.overdue()
+        start = self.api.now() + HOUR // 2
+        self.api.Accounts.GrantCoupon(
+            order.GrantCouponRequest(amount_micros=10_000_000, effective_at=start, expires_at=start + 30 * DAY),
+            account=self.account)  # fmt: skip
+        recovered = self.recovered(group)
+
+        def check(clock):
+            self.arrived(clock, start)
+            recovered(clock)
+            self.test.assertEqual(self.api.group(self.account, group.group_id).anchor, start)
+            # Nothing is left for another scenario to meet.
+            self.api.Groups.ReleaseGroup(
+                gateway.ReleaseGroupRequest(group_id=group.group_id), account=self.account)  # fmt: skip
+
+        return *self.clock_to(start), check
 
     def prepare_resume(self):
         """Of an hour for 0.045700 all but 0.005699 is paid; the round-down of the month, 0.005700, pays the rest."""

@@ -32,7 +32,7 @@ import Testing
     @Test("Two kinds of work at one instant are done in the order of domain 10")
     func pairs() {
         let order: [DueStop.Work] = [
-            .expireTerms, .cut, .closeMonths, .release, .autoRenew, .expireOrders, .recordNotices,
+            .expireTerms, .startCoupons, .cut, .closeMonths, .release, .autoRenew, .expireOrders, .recordNotices,
         ]
         #expect(DueStop.Work.allCases == order)
         for (index, first) in order.enumerated() {

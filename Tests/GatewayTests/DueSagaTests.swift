@@ -39,6 +39,15 @@ struct DueSagaCase: Sendable, CustomTestStringConvertible {
             name: "release-due", work: .release, steps: ["release", "cancel-unpaid"], pivot: "release",
             prepare: { $0.dueGroups[.release] = [due(.expired)] }),
         DueSagaCase(
+            name: "start-coupon", work: .startCoupons, steps: ["post", "resume"], pivot: "post",
+            prepare: {
+                $0.startingCoupons = [OrderV1.Coupon(couponID: "cpn-1", accountID: "acct-1")]
+                $0.recovers = true
+            }),
+        DueSagaCase(
+            name: "start-coupon", work: .startCoupons, steps: ["post"], pivot: "post",
+            prepare: { $0.startingCoupons = [OrderV1.Coupon(couponID: "cpn-1", accountID: "acct-1")] }),
+        DueSagaCase(
             name: "resume", work: .closeMonths, steps: ["resume"], pivot: "resume",
             prepare: { $0.recoveredAccounts = ["acct-1"] }),
     ]
@@ -181,17 +190,39 @@ struct DueSagaCase: Sendable, CustomTestStringConvertible {
     final class Recorder: DueSagas {
         let world: World
         let keys = Mutex<[String]>([])
+        /// Whether a coupon that is started starts no more.
+        let startsCoupons = Mutex(false)
 
         init(_ world: World) { self.world = world }
 
         func run(_ saga: DueSaga) async throws -> DueSagaOutcome {
             keys.withLock { $0.append(saga.key) }
+            if startsCoupons.withLock({ $0 }) {
+                world.script.withLock { $0.startingCoupons.removeAll { saga.key == "start-coupon:\($0.couponID)" } }
+            }
             guard let number = Int(saga.group.dropFirst(3)), number % 2 == 0 else { return .passedBy }
             world.finish(saga.group)
             return .done
         }
 
         func waitForRecovered() async {}
+    }
+
+    @Test("All pages of coupons that start are worked through in the order of the list, each once")
+    func couponPages() async throws {
+        let world = try World()
+        let ids = (1...5).map { "cpn-\($0)" }
+        world.script.withLock { script in
+            script.startingCoupons = ids.map { OrderV1.Coupon(couponID: $0, accountID: "acct-1") }
+        }
+        let recorder = Recorder(world)
+        let stop = DueStop(at: DueSagaCase.instant, work: [.startCoupons])
+        _ = try await ServiceDueWork(world.services, pageLimit: 2).perform(.startCoupons, at: stop, recorder)
+        // What a saga leaves where it is, here the first page, ends the work: it is due again at the next stop.
+        #expect(recorder.keys.withLock { $0 } == ["start-coupon:cpn-1", "start-coupon:cpn-2"])
+        recorder.startsCoupons.withLock { $0 = true }
+        _ = try await ServiceDueWork(world.services, pageLimit: 2).perform(.startCoupons, at: stop, recorder)
+        #expect(recorder.keys.withLock { $0.dropFirst(2) } == ids.map { "start-coupon:\($0)" }[...])
     }
 
     @Test("All pages of due groups are worked through in the order of the list, and what stays due ends the work")

@@ -83,6 +83,22 @@ import Testing
                 == ["cut \(Self.after(hours: 1).milliseconds)", "orders \(deadline.milliseconds)"])
     }
 
+    @Test("It stops where a coupon starts that was granted after it asked, at whatever instant")
+    func couponStart() async throws {
+        let harness = try Harness()
+        let gateway = try await harness.boot()
+        _ = try await advance(gateway, harness, to: Self.start.adding(milliseconds: 60_000))
+        let start = Self.start.adding(milliseconds: 600_001)
+        harness.world.script.withLock { $0.due.append((start, .startCoupons)) }
+        _ = try await gateway.channel.call(
+            GatewayV1.Accounts.grantCoupon, OrderV1.GrantCouponRequest(effectiveAt: start.milliseconds),
+            harness.options())
+        _ = try await advance(gateway, harness, to: start.adding(milliseconds: -1))
+        #expect(harness.world.script.withLock { $0.done }.isEmpty)
+        _ = try await advance(gateway, harness, to: start.adding(milliseconds: 60_000))
+        #expect(harness.world.script.withLock { $0.done } == ["coupons \(start.milliseconds)"])
+    }
+
     @Test("A restarted gateway does the work of its instant again before anything else, and goes on from there")
     func restart() async throws {
         let harness = try Harness()

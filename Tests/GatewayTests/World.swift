@@ -31,6 +31,8 @@ final class World: Sendable {
         var recovers = false
         /// What metering lists as due, until it is done.
         var dueGroups: [MeteringV1.DueKind: [MeteringV1.DueGroup]] = [:]
+        /// What order lists as starting, until it is done.
+        var startingCoupons: [OrderV1.Coupon] = []
         /// Whom a month close recovers.
         var recoveredAccounts: [String] = []
         /// Attempts of auto-renewal that were noted as failed.
@@ -98,7 +100,7 @@ final class World: Sendable {
         "pay", "report-created", "release", "pay-refund", "post", "auto-renew", "resume",
     ]
     /// What each kind of due work is called in `Script.done`, in the order of `DueStop.Work`.
-    static let works = ["terms", "cut", "months", "releases", "renewals", "orders", "notices"]
+    static let works = ["terms", "coupons", "cut", "months", "releases", "renewals", "orders", "notices"]
 
     private func step<Request: WireMessage, Reply: WireMessage>(
         _ step: CommonV1.SagaStep?, _ request: Request, _ call: CallContext, _ reply: Reply
@@ -294,6 +296,14 @@ final class World: Sendable {
         router.handle(OrderV1.Coupons.grantCoupon) { request, call in
             try await self.step(request.step, request, call, OrderV1.GrantCouponReply(recovered: self.recovers))
         }
+        router.handle(OrderV1.OrderSteps.startCoupon) { request, call in
+            let reply = try await self.step(
+                request.step, request, call, OrderV1.GrantCouponReply(recovered: self.recovers))
+            if request.step?.undo == false {
+                self.script.withLock { $0.startingCoupons.removeAll { $0.couponID == request.couponID } }
+            }
+            return reply
+        }
         router.handle(OrderV1.Accounts.adjust) { request, call in
             try await self.step(request.step, request, call, OrderV1.AdjustReply(recovered: self.recovers))
         }
@@ -369,7 +379,13 @@ final class World: Sendable {
                 OrderV1.NextDueReply(
                     orderDeadlineAt: self.next(.expireOrders, after: request.after),
                     monthCloseAt: self.next(.closeMonths, after: request.after),
-                    noticeAt: self.next(.recordNotices, after: request.after)))
+                    noticeAt: self.next(.recordNotices, after: request.after),
+                    couponStartAt: self.next(.startCoupons, after: request.after)))
+        }
+        router.handle(OrderV1.Coupons.listStartingCoupons) { request, _ in
+            try self.perform("coupons", request.through)
+            let coupons = self.script.withLock { $0.startingCoupons }
+            return Response(OrderV1.ListStartingCouponsReply(coupons: Array(coupons.prefix(Int(request.limit)))))
         }
         router.handle(MeteringV1.Cuts.expireTerms) { request, _ in
             try self.perform("terms", request.through)

@@ -100,14 +100,16 @@ private struct Attempt: Sendable {
             Refusal("account.overdue", "bills outstanding") { attempt, shop, account in
                 _ = try await shop.post(.hour(account, endingAt: opening.adding(hours: 1)))
             },
-            Refusal("order.unpaid_orders", "an unpaid order of another group") { attempt, shop, account in
+            Refusal("order.unpaid_orders", "an unpaid order of the group") { attempt, shop, account in
                 _ = try await shop.topUp(account, "100")
-                _ = try await shop.place(account, kind: .switch, group: "ag-1", at: attempt.madeAt.adding(hours: -23))
+                _ = try await shop.place(
+                    account, kind: .renewal, group: attempt.group, at: attempt.madeAt.adding(hours: -23))
             },
-            Refusal("order.unpaid_orders", "an order whose deadline is this instant (domain 10)") {
+            Refusal("order.unpaid_orders", "an order of the group whose deadline is this instant (domain 10)") {
                 attempt, shop, account in
                 _ = try await shop.topUp(account, "100")
-                _ = try await shop.place(account, at: attempt.madeAt.adding(hours: -24))
+                _ = try await shop.place(
+                    account, kind: .renewal, group: attempt.group, at: attempt.madeAt.adding(hours: -24))
             },
             Refusal("order.quote_malformed", "no quote") { attempt, shop, account in
                 _ = try await shop.topUp(account, "100")
@@ -154,12 +156,30 @@ private struct Attempt: Sendable {
         #expect(await reason { try await Attempt()(shop, "acct-0000000000000000") } == "account.not_found")
     }
 
+    @Test("An unpaid order of another group is none of its business, and stays as it is (domain 5.5)")
+    func otherGroup() async throws {
+        let shop = try Shop()
+        let account = try await shop.account("19.82")
+        let attempt = Attempt()
+        let other = try await shop.place(
+            account, kind: .switch, group: "ag-8", at: attempt.madeAt.adding(hours: -23))
+        #expect(try await attempt(shop, account).order?.status == .paid)
+        #expect(try await shop.order(account, other.orderID) == other)
+        #expect(try await shop.show(account).unpaidOrders == 1)
+        // There still is one unpaid order at most, and that one can be paid.
+        #expect(await reason { try await shop.place(account, at: attempt.madeAt) } == "order.unpaid_orders")
+        #expect(await reason { try await shop.pay(account, other.orderID, at: attempt.madeAt) } == "")
+        #expect(try await shop.breaches() == [:])
+    }
+
     @Test("An order whose deadline is over stands in nobody's way, though nobody cancelled it yet")
     func timedOut() async throws {
         let shop = try Shop()
         let account = try await shop.account("100")
         let attempt = Attempt()
-        let old = try await shop.place(account, at: attempt.madeAt.adding(milliseconds: -24 * .millisecondsPerHour - 1))
+        let old = try await shop.place(
+            account, kind: .renewal, group: attempt.group,
+            at: attempt.madeAt.adding(milliseconds: -24 * .millisecondsPerHour - 1))
         #expect(try await attempt(shop, account).order?.status == .paid)
         #expect(try await shop.order(account, old.orderID).cancellationCause == .timedOut)
     }

@@ -98,6 +98,42 @@ import Testing
         #expect(try await shop.breaches() == [:])
     }
 
+    /// What coupons pay later of an hour that costs 0.0457, before and after the close of its month, and what comes back.
+    struct LaterCoupons: Sendable {
+        var before: [String] = []
+        var after: [String] = []
+        let net: Int64
+        let fraction: Int64
+    }
+
+    @Test(
+        "What a coupon pays of a line later is as little cash as what it pays at once, up to the close",
+        arguments: [
+            LaterCoupons(net: 45_700, fraction: 5700), LaterCoupons(before: ["1"], net: 0, fraction: 0),
+            LaterCoupons(before: ["0.03"], net: 15_700, fraction: 5700),
+            LaterCoupons(before: ["0.0357"], net: 10_000, fraction: 0),
+            LaterCoupons(before: ["0.02", "0.02"], net: 5700, fraction: 5700),
+            LaterCoupons(before: ["0.0356"], after: ["1"], net: 10_100, fraction: 100),
+        ])
+    func netOfLaterCoupons(_ row: LaterCoupons) async throws {
+        let (shop, end) = (try Shop(), at("2026-04-01"))
+        let account = try await shop.account(at: end.adding(hours: -24))
+        _ = try await shop.post(.hour(account, endingAt: end.adding(hours: -3), "0.0457"))
+        for coupon in row.before { try await shop.grant(account, coupon, at: end.adding(hours: -2)) }
+        _ = try await shop.closeMonths(through: end)
+        for coupon in row.after { try await shop.grant(account, coupon, at: end.adding(hours: 1)) }
+        let lines = try await shop.lines(account)
+        let close = lines.first { $0.roundDownLine }
+        #expect((close?.roundDownMicros ?? 0) == row.fraction)
+        if let close {
+            let details = try await shop.service.getLine(
+                OrderV1.GetLineRequest(lineID: close.lineID),
+                shop.call(OrderV1.Bills.getLine.descriptor, account, at: nil))
+            #expect(details.monthNetMicros == row.net)
+        }
+        #expect(try await shop.breaches() == [:])
+    }
+
     @Test("An account without use in the next month is closed when that is due, once; whole cents have no line")
     func due() async throws {
         let (shop, end) = (try Shop(), at("2026-04-01"))

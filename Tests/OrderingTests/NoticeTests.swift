@@ -20,13 +20,15 @@ import Testing
     }
 
     @Test(
-        "With the fourteenth reminder comes the warning of the release a day later, and with no other",
+        "With the fourteenth reminder comes the warning of the release a day later, if a group is left; with no other",
         arguments: [
-            (1, [.reminder]), (13, [.reminder]), (14, [.reminder, .releaseWarning]), (15, [.reminder]),
-        ] as [(Int64, [AccountNotice.Kind])])
-    func warning(_ days: Int64, _ kinds: [AccountNotice.Kind]) {
+            (1, true, [.reminder]), (13, true, [.reminder]), (14, true, [.reminder, .releaseWarning]),
+            (14, false, [.reminder]), (15, true, [.reminder]),
+        ] as [(Int64, Bool, [AccountNotice.Kind])])
+    func warning(_ days: Int64, _ hasGroups: Bool, _ kinds: [AccountNotice.Kind]) {
         let instant = opening.adding(milliseconds: days * Self.day)
-        let notices = OverdueSchedule.notices(at: instant, overdueAt: opening, outstanding: Money(micros: 5))
+        let notices = OverdueSchedule.notices(
+            at: instant, overdueAt: opening, outstanding: Money(micros: 5), hasGroups: { hasGroups })
         #expect(notices.map(\.kind) == kinds)
         for notice in notices {
             #expect(notice.at == instant && notice.amount == Money(micros: 5))
@@ -47,11 +49,11 @@ import Testing
     @Test("Reminders that were missed are all taken, each at its own instant; none is taken twice")
     func taken() throws {
         var account = try overdue()
-        #expect(account.takeReminders(through: opening.adding(milliseconds: Self.day - 1)) == [])
-        let first = account.takeReminders(through: opening.adding(milliseconds: 3 * Self.day))
+        #expect(account.takeReminders(through: opening.adding(milliseconds: Self.day - 1)) { true } == [])
+        let first = account.takeReminders(through: opening.adding(milliseconds: 3 * Self.day)) { true }
         #expect(first.map { ($0.at - opening) / Self.day } == [1, 2, 3])
-        #expect(account.takeReminders(through: opening.adding(milliseconds: 3 * Self.day)) == [])
-        let rest = account.takeReminders(through: opening.adding(milliseconds: 90 * Self.day))
+        #expect(account.takeReminders(through: opening.adding(milliseconds: 3 * Self.day)) { true } == [])
+        let rest = account.takeReminders(through: opening.adding(milliseconds: 90 * Self.day)) { true }
         #expect(rest.map { ($0.at - opening) / Self.day } == [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 14])
         #expect(rest.map(\.kind).suffix(2) == [.reminder, .releaseWarning])
         #expect(account.noticeDueAt == nil && account.isOverdue)
@@ -94,14 +96,6 @@ import Testing
         _ = try await shop.post(.hour(account, endingAt: opening.adding(hours: hour)))
     }
 
-    private func released(_ shop: Shop, _ account: String, _ group: String, at instant: Timestamp) async throws {
-        _ = try await shop.service.cancelUnpaid(
-            OrderV1.CancelUnpaidRequest(
-                step: CommonV1.SagaStep(sagaID: "saga-\(group)", definition: "release", step: "cancel"),
-                groupID: group, wasDue: true),
-            shop.call(OrderV1.OrderSteps.cancelUnpaid.descriptor, account, at: instant))
-    }
-
     @Test("From a low balance to the release and the recovery, in the order in which things happen")
     func wholeStory() async throws {
         let shop = try Shop()
@@ -119,8 +113,8 @@ import Testing
         #expect(try await shop.recordNotices(through: opening.adding(hours: 26 + 15 * day)) == 0)
         #expect(try await shop.nextDue(after: opening).noticeAt == 0)
         let releaseAt = opening.adding(hours: 26 + 15 * day)
-        try await released(shop, account, "ag-1", at: releaseAt)
-        try await released(shop, account, "ag-2", at: releaseAt)
+        _ = try await shop.released(account, "ag-1", wasDue: true, at: releaseAt)
+        _ = try await shop.released(account, "ag-2", wasDue: true, at: releaseAt)
         _ = try await shop.topUp(account, "1", at: releaseAt)
         let reminders = (1...14).map { "+\(26 + $0 * 24):00 reminder \($0 < 3 ? "0.2824" : "0.0824")" }
         #expect(
@@ -174,6 +168,62 @@ import Testing
         #expect(try await shop.show(account).lastAt == opening.adding(hours: 125).milliseconds)
     }
 
+    /// What an account of two groups does before it is warned, and whether it has something to lose then.
+    enum Left: CaseIterable, Sendable {
+        case both, oneReleased, bothReleased, oneReleasedOneSwitched, switchUnpaid, gatewayAlone
+
+        var isWarned: Bool {
+            switch self {
+            case .both, .oneReleased, .switchUnpaid: true
+            case .bothReleased, .oneReleasedOneSwitched, .gatewayAlone: false
+            }
+        }
+    }
+
+    @Test("An owner is warned of a release only while a pay-as-you-go group is left", arguments: Left.allCases)
+    func warned(_ left: Left) async throws {
+        let shop = try Shop()
+        // What a switch costs, and the first hour.
+        let account = try await shop.account("10.8548")
+        let first = opening.adding(hours: 1)
+        var usage = Usage(cutAt: first)
+        if left == .gatewayAlone {
+            try usage.add(account, .natGateway, "nat-1", from: opening, to: first, "0.9448")
+        } else {
+            try usage.add(account, "ag-1", from: opening, to: first, "0.4724")
+            try usage.add(account, "ag-2", from: opening, to: first, "0.4724")
+        }
+        _ = try await shop.post(usage)
+        switch left {
+        case .both, .gatewayAlone: break
+        case .oneReleased: _ = try await shop.released(account, "ag-1", at: first)
+        case .bothReleased:
+            _ = try await shop.released(account, "ag-1", at: first)
+            _ = try await shop.released(account, "ag-2", at: first)
+        case .oneReleasedOneSwitched, .switchUnpaid:
+            _ = try await shop.released(account, "ag-1", at: first)
+            let order = try await shop.place(account, kind: .switch, group: "ag-2", at: first)
+            if left == .oneReleasedOneSwitched { _ = try await shop.pay(account, order.orderID, at: first) }
+        }
+        let owed = try await shop.show(account).balanceMicros + 1
+        let second = opening.adding(hours: 2)
+        _ = try await shop.post(
+            left == .gatewayAlone
+                ? gateway(account, endingAt: second, Money(micros: owed).description)
+                : .hour(account, "ag-1", endingAt: second, Money(micros: owed).description))
+        #expect(try await shop.show(account).outstandingMicros == 1)
+        _ = try await shop.recordNotices(through: second.adding(hours: 24 * 15))
+        let told = try await shop.notices(account)
+        #expect(told.count { $0.contains("reminder") } == 14)
+        #expect(told.count { $0.contains("releaseWarning") } == (left.isWarned ? 1 : 0))
+    }
+
+    private func gateway(_ account: String, endingAt cut: Timestamp, _ gross: String) throws -> Usage {
+        var usage = Usage(cutAt: cut)
+        try usage.add(account, .natGateway, "nat-1", from: cut.adding(hours: -1), to: cut, gross)
+        return usage
+    }
+
     @Test("A release that was asked for is no notice, and notices come in pages and to their account alone")
     func pages() async throws {
         let shop = try Shop()
@@ -190,10 +240,7 @@ import Testing
         } while request.afterSequence != 0
         #expect(pages == [Array(1...7), Array(8...14), Array(15...17)])
         #expect(try await shop.notices(other).isEmpty)
-        _ = try await shop.service.cancelUnpaid(
-            OrderV1.CancelUnpaidRequest(
-                step: CommonV1.SagaStep(sagaID: "saga-1", definition: "release", step: "cancel"), groupID: "ag-1"),
-            shop.call(OrderV1.OrderSteps.cancelUnpaid.descriptor, account, at: opening.adding(hours: 400)))
+        _ = try await shop.released(account, "ag-1", at: opening.adding(hours: 400))
         #expect(try await shop.notices(account).count == 17)
     }
 }

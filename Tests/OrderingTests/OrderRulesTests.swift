@@ -4,11 +4,14 @@ import Testing
 
 @testable import Ordering
 
-private func order(_ state: Order.State = .unpaid, refunded: Money = .zero) throws -> Order {
+private func order(
+    _ state: Order.State = .unpaid, refunded: Money = .zero, id: String = "ord-1", group: String = "ag-1",
+    isAutomatic: Bool = false
+) throws -> Order {
     Order(
-        id: try OrderID("ord-1"), account: try AccountID("acct-1"), kind: .new, groupID: try GroupID("ag-1"),
-        offer: try OrderOffer(quote()), name: "phones", network: "default", placedAt: opening, state: state,
-        refunded: refunded)
+        id: try OrderID(id), account: try AccountID("acct-1"), kind: isAutomatic ? .renewal : .new,
+        groupID: try GroupID(group), offer: try OrderOffer(quote()), name: "phones", network: "default",
+        placedAt: opening, isAutomatic: isAutomatic, state: state, refunded: refunded)
 }
 
 private func payment(at instant: Timestamp) -> Order.Payment {
@@ -54,6 +57,17 @@ private func payment(at instant: Timestamp) -> Order.Payment {
         }
         try order.apply(event)
         #expect(order.state.status == expected)
+    }
+
+    @Test(
+        "An auto-renewal waits for an unpaid order of its group alone, any other order for every one but itself",
+        arguments: [
+            (true, "ord-2", "ag-1", true), (true, "ord-2", "ag-2", false), (false, "ord-2", "ag-1", true),
+            (false, "ord-2", "ag-2", true), (false, "ord-1", "ag-1", false),
+        ])
+    func blocked(_ isAutomatic: Bool, _ unpaid: String, _ group: String, _ isBlocked: Bool) throws {
+        let other = try order(id: unpaid, group: group)
+        #expect(try order(isAutomatic: isAutomatic).isBlocked(by: other) == isBlocked)
     }
 
     @Test("Refunds of an order never exceed what was paid for it")

@@ -30,6 +30,35 @@ extension Shop {
         ).message
     }
 
+    /// Lets a coupon start, as the clock does when it becomes effective.
+    func start(
+        _ account: String, _ coupon: String, saga: String = "saga-start", at instant: Timestamp
+    ) async throws -> Response<OrderV1.GrantCouponReply> {
+        try await service.startCoupon(
+            OrderV1.StartCouponRequest(
+                step: CommonV1.SagaStep(sagaID: saga, definition: "start-coupon", step: "post"), couponID: coupon),
+            call(OrderV1.OrderSteps.startCoupon.descriptor, account, at: instant))
+    }
+
+    /// The ids of the coupons that start by an instant, in order.
+    func starting(through instant: Timestamp) async throws -> [String] {
+        try await service.listStartingCoupons(
+            OrderV1.ListStartingCouponsRequest(through: instant.milliseconds),
+            call(OrderV1.Coupons.listStartingCoupons.descriptor, "", at: nil)
+        ).coupons.map(\.couponID)
+    }
+
+    /// Tells that a group was released, at once or since that was due.
+    func released(
+        _ account: String, _ group: String, wasDue: Bool = false, at instant: Timestamp
+    ) async throws -> Response<OrderV1.CancelUnpaidReply> {
+        try await service.cancelUnpaid(
+            OrderV1.CancelUnpaidRequest(
+                step: CommonV1.SagaStep(sagaID: "saga-\(group)", definition: "release", step: "cancel"),
+                groupID: group, wasDue: wasDue),
+            call(OrderV1.OrderSteps.cancelUnpaid.descriptor, account, at: instant))
+    }
+
     /// What is left of each coupon by its id.
     func left(_ account: String) async throws -> [String: String] {
         let reply = try await service.listCoupons(

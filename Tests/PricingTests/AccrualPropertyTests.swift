@@ -69,6 +69,30 @@ import Testing
         }
     }
 
+    @Test("Versions that leave the price as it is split slices and take nothing of a whole unit", arguments: seeds)
+    func telescopesOverVersions(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let origin: Int64 = 1_577_808_000_000
+        for _ in 0..<20 {
+            let nanos = Int64.random(in: 0...500_000_000, using: &random)
+            let instances = UInt32.random(in: 1...100, using: &random)
+            let anchor = origin + .random(in: 1..<40_000_000, using: &random)
+            let units = Int64.random(in: 1...50, using: &random)
+            let end = anchor + units * BillingUnit.fourHours.milliseconds
+            let starts = (1...3).map { _ in Int64.random(in: anchor..<end, using: &random) }.sorted()
+            let prices = try PriceList(
+                ([origin] + starts).enumerated().map { index, from in
+                    try version(UInt32(index + 1), from: Timestamp(milliseconds: from), hourlyNanos: nanos)
+                })
+            let rated = try prices.rate(
+                SliceColumns(resource: [0], start: [anchor], end: [end]),
+                of: [try prices.resource(specification: "one", region: "here", instances: instances, anchor: anchor)])
+            #expect(rated.start == [anchor] + Set(starts).subtracting([anchor]).sorted())
+            let exact = Int128(units) * 4 * Int128(nanos) * Int128(instances) / 1000
+            #expect(rated.grossMicros.reduce(0, +) == Int64(exact))
+        }
+    }
+
     @Test("However a life is cut, its slices add up to the same between any two price changes", arguments: seeds)
     func telescopesAcrossChanges(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
@@ -138,8 +162,11 @@ private struct Rational {
     ) -> [(start: Int64, end: Int64, nanos: Int64, micros: Int64)] {
         let instants = ([start, end] + changes.map(\.from).filter { start < $0 && $0 < end }).sorted()
         return zip(instants, instants.dropFirst()).map { from, to in
-            let price = changes.filter { $0.from <= from }.max { $0.from < $1.from } ?? changes[0]
-            let base = max(anchor, price.from)
+            let held = changes.filter { $0.from <= from }.sorted { $0.from < $1.from }
+            let price = held.last ?? changes[0]
+            // Since when the price is what it is: a version that leaves it as it was changes nothing.
+            let since = held.reversed().prefix { $0.nanos == price.nanos }.last ?? price
+            let base = max(anchor, since.from)
             func accrued(_ instant: Int64) -> Int64 {
                 let microsAnHour = Rational(Int128(price.nanos), 1_000_000_000) * Rational(1_000_000, 1)
                 return (microsAnHour * Rational(instances, 1) * Rational(Int128(instant - base), 3_600_000)).floor

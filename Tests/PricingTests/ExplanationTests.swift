@@ -41,29 +41,52 @@ import Testing
         #expect(reply.steps[5] == "The slice of 0 h 45 min 30 s costs 0.182800 - 0.148144 = 0.034656 USD.")
     }
 
-    @Test("After a price change time is counted from there, and the steps say so")
-    func groupAfterChange() throws {
-        let prices = try PriceList([
+    /// A price that changes at 10:30 and stays at 11:30; of two versions that take effect at 12:30 the last counts, which
+    /// leaves it once more.
+    private func changing() throws -> PriceList {
+        try PriceList([
             version(1, from: at("2020-01-01"), hourlyNanos: 1_000_000_000),
             version(2, from: at("2026-04-10 10:30"), hourlyNanos: 333_333_333),
+            version(3, from: at("2026-04-10 11:30"), hourlyNanos: 333_333_333),
+            version(4, from: at("2026-04-10 12:30"), hourlyNanos: 5),
+            version(5, from: at("2026-04-10 12:30"), hourlyNanos: 333_333_333),
         ])
-        let anchor = try at("2026-04-10 09:00")
-        let slice = try Period(at("2026-04-10 11:00"), at("2026-04-10 12:00"))
-        let explained = try prices.explainGroup(
-            specification: "one", region: "here", instances: 1, anchor: anchor, unit: .fourHours, slice: slice,
-            version: 2)
-        #expect(explained.steps[1] == "Time is counted from 2026-04-10 10:30:00, when price list 2 took effect.")
+    }
+
+    @Test(
+        "Time is counted from the anchor or from the last change of the price, whichever is later, and the steps say so",
+        arguments: [
+            ("09:00", "10:00", "10:30", 1, "Time is counted from 2026-04-10 09:00:00, in units of 4 hours."),
+            (
+                "09:00", "11:00", "11:30", 2,
+                "Time is counted from 2026-04-10 10:30:00, when price list 2 took effect, which changed the price."
+            ),
+            (
+                "09:00", "11:45", "12:00", 3,
+                "Time is counted from 2026-04-10 10:30:00, when price list 2 took effect, which changed the price. "
+                    + "Price list 3 left the price as it was."
+            ),
+            (
+                "10:50", "13:00", "14:00", 5,
+                "Time is counted from 2026-04-10 10:50:00, in units of 4 hours. Price list 5 left the price as it was."
+            ),
+            ("11:45", "12:00", "12:30", 3, "Time is counted from 2026-04-10 11:45:00, in units of 4 hours."),
+        ] as [(String, String, String, UInt32, String)])
+    func groupAfterChange(anchor: String, start: String, end: String, version: UInt32, begin: String) throws {
+        let prices = try changing()
+        let anchor = try at("2026-04-10 \(anchor)")
+        let slice = try Period(at("2026-04-10 \(start)"), at("2026-04-10 \(end)"))
         let resource = try prices.resource(
             specification: "one", region: "here", instances: 1, anchor: anchor.milliseconds)
         let rated = try prices.rate(
             SliceColumns(resource: [0], start: [slice.start.milliseconds], end: [slice.end.milliseconds]),
             of: [resource])
+        #expect(rated.prices.map(\.version) == [version])
+        let explained = try prices.explainGroup(
+            specification: "one", region: "here", instances: 1, anchor: anchor, unit: .fourHours, slice: slice,
+            version: version)
+        #expect(explained.steps[1] == begin)
         #expect(rated.grossMicros == [explained.amount.micros])
-        #expect(throws: PricingError.notYetSold(slice: 0, at: try at("2026-04-10 10:00"))) {
-            try prices.explainGroup(
-                specification: "one", region: "here", instances: 1, anchor: anchor, unit: .fourHours,
-                slice: Period(at("2026-04-10 10:00"), at("2026-04-10 11:00")), version: 2)
-        }
     }
 
     @Test(
@@ -97,6 +120,22 @@ import Testing
             let slice = PricingV1.RatedSlice(resource: resource, start: start, end: start + 1, priceListVersion: 1)
             let error = #expect(throws: PricingError.self) { try explain(.init(slice: slice)) }
             #expect(error?.reason == reason)
+        }
+    }
+
+    @Test("A slice that names a version before its time, one that never was in force, or none at all is refused")
+    func wrongVersion() throws {
+        let prices = try changing()
+        let slice = try Period(at("2026-04-10 10:00"), at("2026-04-10 11:00"))
+        for (version, error) in [
+            (2, .notYetSold(slice: 0, at: slice.start)), (4, .notYetSold(slice: 0, at: try at("2026-04-10 12:30"))),
+            (6, .unknownVersion(6, newest: 5)),
+        ] as [(UInt32, PricingError)] {
+            #expect(throws: error) {
+                try prices.explainGroup(
+                    specification: "one", region: "here", instances: 1, anchor: slice.start, unit: .fourHours,
+                    slice: slice, version: version)
+            }
         }
     }
 

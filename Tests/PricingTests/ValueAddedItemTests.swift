@@ -37,6 +37,15 @@ import Testing
     }
 
     @Test(
+        "Streaming is in the price list and costs nothing, however much it is",
+        arguments: ["cn-hangzhou", "cn-hongkong"])
+    func streaming(region: String) throws {
+        #expect(try gross("streaming", in: region, "2026-04-10 09:10", "2026-04-10 09:20") == 0)
+        #expect(
+            try gross("streaming", in: region, quantity: 1_000_000_000, "2026-04-10 09:10", "2026-04-10 10:00") == 0)
+    }
+
+    @Test(
         "A GiB-month is divided by the hours of that calendar month, floored to the micro-USD",
         arguments: [
             ("2026-02-28", 672), ("2024-02-29", 696), ("2026-04-30", 720), ("2026-12-31", 744), ("2100-02-28", 672),
@@ -80,7 +89,7 @@ import Testing
     @Test("What is not sold, and a slice of more than one clock hour, are refused")
     func refusals() throws {
         let prices = try shippedPrices()
-        let valid = ["nat-gateway", "eip", "shared-bandwidth", "oss"]
+        let valid = ["nat-gateway", "eip", "shared-bandwidth", "oss", "streaming"]
         #expect(throws: PricingError.unknownItem("vpn", valid: valid)) {
             try prices.resource(item: "vpn", region: "cn-hangzhou", quantity: 1)
         }

@@ -63,6 +63,45 @@ import Testing
         #expect(try rated.map { try Money($0) }.reduce(.zero, +).description == "0.182800")
     }
 
+    /// Example 2 with another version of the price list from an instant on.
+    private func unit(withVersionFrom start: String, changing text: String, to changed: String) throws -> [String] {
+        let shipped = prices.newest.document
+        let document = shipped.replacing("version: 1", with: "version: 2")
+            .replacing("'\(prices.newest.effectiveFrom)'", with: "'\(start)'").replacing(text, with: changed)
+        #expect(document.contains(changed))
+        let list = try PriceList([prices.newest, PriceCatalog.version(in: document)])
+        let cuts = ["08:45:30", "09:00", "10:00", "11:00", "12:00", "12:45:30"].map { "2026-04-10 \($0)" }
+        let instants = try cuts.map { try at($0).milliseconds }
+        let rated = try list.rate(
+            SliceColumns(
+                resource: [0, 0, 0, 0, 0], start: Array(instants.dropLast()), end: Array(instants.dropFirst())),
+            of: [
+                list.resource(
+                    specification: "acp.basic.small", region: "cn-hangzhou", instances: 1, anchor: instants[0])
+            ])
+        return zip(rated.grossMicros, rated.price).map { gross, price in
+            "\(rated.prices[Int(price)].version): \(Money(micros: gross))"
+        }
+    }
+
+    @Test("2.5: A goes on at a version that leaves the group's price as it is, and starts anew at one that changes it")
+    func versions() throws {
+        // The EIP alone, or this specification elsewhere: the unit costs 0.182800, though its lines name two versions.
+        for (old, new) in [("ML: '0.0050'", "ML: '0.0060'"), ("INT: '0.0709'", "INT: '0.0800'")] {
+            #expect(
+                try unit(withVersionFrom: "2026-04-10 10:00", changing: old, to: new)
+                    == ["1: 0.011044", "1: 0.045700", "2: 0.045700", "2: 0.045700", "2: 0.034656"])
+            // At no full hour it splits a slice as well.
+            #expect(
+                try unit(withVersionFrom: "2026-04-10 10:20", changing: old, to: new)
+                    == ["1: 0.011044", "1: 0.045700", "1: 0.015233", "2: 0.030467", "2: 0.045700", "2: 0.034656"])
+        }
+        // 45,600 an hour from 10:00 on: 45,600 + 45,600 + floor(34,580).
+        #expect(
+            try unit(withVersionFrom: "2026-04-10 10:00", changing: "ML: '0.0457'", to: "ML: '0.0456'")
+                == ["1: 0.011044", "1: 0.045700", "2: 0.045600", "2: 0.045600", "2: 0.034580"])
+    }
+
     @Test("3: 1 x std.medium ML, one unit and two")
     func unitBoundary() throws {
         let cuts = ["2026-04-10 09:00", "2026-04-10 13:00", "2026-04-10 17:00"]

@@ -697,6 +697,101 @@ extension OrderV1.ListCouponsReply: WireCoded, WireReflection {
     }
 }
 
+extension OrderV1.ListStartingCouponsRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_ListStartingCouponsRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__ListStartingCouponsRequest>, _: WireLimits) throws(RPCError) {
+        through = c.pointee.through
+        limit = c.pointee.limit
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__ListStartingCouponsRequest>, in _: inout Arena) {
+        c.initialize(to: Billing__Order__V1__ListStartingCouponsRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.through = through
+        c.pointee.limit = limit
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("through", .integer(through)))
+        fields.append(("limit", .integer(Int64(limit))))
+        return fields
+    }
+}
+
+extension OrderV1.ListStartingCouponsReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_ListStartingCouponsReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__ListStartingCouponsReply>, _ limits: WireLimits) throws(RPCError) {
+        coupons = try Checked.messages(c.pointee.n_coupons, c.pointee.coupons, "coupons", limits)
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__ListStartingCouponsReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__ListStartingCouponsReply())
+        c.pointee.base.descriptor = Self.descriptor
+        (c.pointee.coupons, c.pointee.n_coupons) = arena.store(coupons)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(1)
+        fields.append(("coupons", .list(coupons.map { .message($0.wireFields) })))
+        return fields
+    }
+}
+
+extension OrderV1.StartCouponRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_StartCouponRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__StartCouponRequest>, _ limits: WireLimits) throws(RPCError) {
+        step = try Checked.message(c.pointee.step, "step", limits)
+        couponID = try Checked.string(c.pointee.coupon_id, "coupon_id")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__StartCouponRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__StartCouponRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = step {
+            c.pointee.step = arena.store(value)
+        }
+        c.pointee.coupon_id = arena.store(couponID)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        if let value = step { fields.append(("step", .message(value.wireFields))) }
+        fields.append(("coupon_id", .text(couponID)))
+        return fields
+    }
+}
+
 extension OrderV1.LedgerEntry: WireCoded, WireReflection {
     public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
         self = try Self.decode(bytes, limits)
@@ -1591,6 +1686,7 @@ extension OrderV1.NextDueReply: WireCoded, WireReflection {
         orderDeadlineAt = c.pointee.order_deadline_at
         monthCloseAt = c.pointee.month_close_at
         noticeAt = c.pointee.notice_at
+        couponStartAt = c.pointee.coupon_start_at
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__NextDueReply>, in _: inout Arena) {
@@ -1599,14 +1695,16 @@ extension OrderV1.NextDueReply: WireCoded, WireReflection {
         c.pointee.order_deadline_at = orderDeadlineAt
         c.pointee.month_close_at = monthCloseAt
         c.pointee.notice_at = noticeAt
+        c.pointee.coupon_start_at = couponStartAt
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(3)
+        fields.reserveCapacity(4)
         fields.append(("order_deadline_at", .integer(orderDeadlineAt)))
         fields.append(("month_close_at", .integer(monthCloseAt)))
         fields.append(("notice_at", .integer(noticeAt)))
+        fields.append(("coupon_start_at", .integer(couponStartAt)))
         return fields
     }
 }

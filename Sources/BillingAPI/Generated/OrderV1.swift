@@ -641,6 +641,47 @@ extension OrderV1 {
         }
     }
 
+    public struct ListStartingCouponsRequest: WireMessage {
+        public static let messageName = "billing.order.v1.ListStartingCouponsRequest"
+
+        public var through: Int64 = 0
+        /// 1 to 200; 0: 100.
+        public var limit: UInt32 = 0
+
+        public init() {}
+
+        public init(through: Int64 = 0, limit: UInt32 = 0) {
+            self.through = through
+            self.limit = limit
+        }
+    }
+
+    public struct ListStartingCouponsReply: WireMessage {
+        public static let messageName = "billing.order.v1.ListStartingCouponsReply"
+
+        public var coupons: [OrderV1.Coupon] = []
+
+        public init() {}
+
+        public init(coupons: [OrderV1.Coupon] = []) {
+            self.coupons = coupons
+        }
+    }
+
+    public struct StartCouponRequest: WireMessage {
+        public static let messageName = "billing.order.v1.StartCouponRequest"
+
+        public var step: CommonV1.SagaStep? = nil
+        public var couponID: String = ""
+
+        public init() {}
+
+        public init(step: CommonV1.SagaStep? = nil, couponID: String = "") {
+            self.step = step
+            self.couponID = couponID
+        }
+    }
+
     public struct LedgerEntry: WireMessage {
         public static let messageName = "billing.order.v1.LedgerEntry"
 
@@ -1116,13 +1157,18 @@ extension OrderV1 {
         public var orderDeadlineAt: Int64 = 0
         public var monthCloseAt: Int64 = 0
         public var noticeAt: Int64 = 0
+        /// A coupon becomes usable for pay-as-you-go bills.
+        public var couponStartAt: Int64 = 0
 
         public init() {}
 
-        public init(orderDeadlineAt: Int64 = 0, monthCloseAt: Int64 = 0, noticeAt: Int64 = 0) {
+        public init(
+            orderDeadlineAt: Int64 = 0, monthCloseAt: Int64 = 0, noticeAt: Int64 = 0, couponStartAt: Int64 = 0
+        ) {
             self.orderDeadlineAt = orderDeadlineAt
             self.monthCloseAt = monthCloseAt
             self.noticeAt = noticeAt
+            self.couponStartAt = couponStartAt
         }
     }
 
@@ -2012,11 +2058,18 @@ extension OrderV1 {
             "billing.order.v1.Coupons/GrantCoupon", .keyed)
         public static let listCoupons = Method<OrderV1.ListCouponsRequest, OrderV1.ListCouponsReply>(
             "billing.order.v1.Coupons/ListCoupons", .read)
+        /// The coupons of all accounts that become usable for pay-as-you-go bills by an instant and were not started
+        /// yet, in the
+        /// order in which they start.
+        /// Limits: batch.
+        public static let listStartingCoupons = Method<OrderV1.ListStartingCouponsRequest, OrderV1.ListStartingCouponsReply>(
+            "billing.order.v1.Coupons/ListStartingCoupons", .read, .batch)
 
         /// Every method of the service.
         public static let all: [MethodDescriptor] = [
             grantCoupon.descriptor,
             listCoupons.descriptor,
+            listStartingCoupons.descriptor,
         ]
     }
 
@@ -2038,6 +2091,16 @@ extension OrderV1 {
             _ request: OrderV1.ListCouponsRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<OrderV1.ListCouponsReply> {
             try await channel.call(Coupons.listCoupons, request, options)
+        }
+
+        /// The coupons of all accounts that become usable for pay-as-you-go bills by an instant and were not started
+        /// yet, in the
+        /// order in which they start.
+        /// Limits: batch.
+        public func listStartingCoupons(
+            _ request: OrderV1.ListStartingCouponsRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.ListStartingCouponsReply> {
+            try await channel.call(Coupons.listStartingCoupons, request, options)
         }
     }
 
@@ -2220,6 +2283,11 @@ extension OrderV1 {
         /// Places and pays the order of an auto-renewal in one transaction: the whole price or nothing (domain 5.5).
         public static let autoRenew = Method<OrderV1.AutoRenewRequest, OrderV1.OrderReply>(
             "billing.order.v1.OrderSteps/AutoRenew", .keyed)
+        /// A coupon becomes effective: it pays outstanding bills that it applies to, as it would if it were granted
+        /// then. The
+        /// pivot of its saga.
+        public static let startCoupon = Method<OrderV1.StartCouponRequest, OrderV1.GrantCouponReply>(
+            "billing.order.v1.OrderSteps/StartCoupon", .keyed)
         /// Cancels the unpaid orders of a group that is gone.
         public static let cancelUnpaid = Method<OrderV1.CancelUnpaidRequest, OrderV1.CancelUnpaidReply>(
             "billing.order.v1.OrderSteps/CancelUnpaid", .keyed)
@@ -2235,6 +2303,7 @@ extension OrderV1 {
             payOrder.descriptor,
             claimOverdue.descriptor,
             autoRenew.descriptor,
+            startCoupon.descriptor,
             cancelUnpaid.descriptor,
             refundInFull.descriptor,
             postRefund.descriptor,
@@ -2268,6 +2337,15 @@ extension OrderV1 {
             _ request: OrderV1.AutoRenewRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<OrderV1.OrderReply> {
             try await channel.call(OrderSteps.autoRenew, request, options)
+        }
+
+        /// A coupon becomes effective: it pays outstanding bills that it applies to, as it would if it were granted
+        /// then. The
+        /// pivot of its saga.
+        public func startCoupon(
+            _ request: OrderV1.StartCouponRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.GrantCouponReply> {
+            try await channel.call(OrderSteps.startCoupon, request, options)
         }
 
         /// Cancels the unpaid orders of a group that is gone.

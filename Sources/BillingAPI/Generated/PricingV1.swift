@@ -70,7 +70,7 @@ extension PricingV1 {
     public struct ValueAddedItem: WireMessage {
         public static let messageName = "billing.pricing.v1.ValueAddedItem"
 
-        /// "nat-gateway", "eip", "shared-bandwidth" or "oss".
+        /// "nat-gateway", "eip", "shared-bandwidth" or "oss"; "streaming" has a price of zero and is never charged.
         public var item: String = ""
         public var name: String = ""
         /// What one unit is: "hour", "Mbps-hour" or "GiB-month".

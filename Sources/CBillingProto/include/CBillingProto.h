@@ -329,6 +329,15 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_ListCoupon
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_ListCouponsReply(void) {
     return &billing__order__v1__list_coupons_reply__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_ListStartingCouponsRequest(void) {
+    return &billing__order__v1__list_starting_coupons_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_ListStartingCouponsReply(void) {
+    return &billing__order__v1__list_starting_coupons_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_StartCouponRequest(void) {
+    return &billing__order__v1__start_coupon_request__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_LedgerEntry(void) {
     return &billing__order__v1__ledger_entry__descriptor;
 }

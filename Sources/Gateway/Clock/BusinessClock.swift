@@ -21,6 +21,10 @@ package protocol BusinessClock: Sendable {
     /// does not depend on when the cut reaches it (design 8).
     func cutBefore(_ call: CallContext, at instant: Timestamp) async throws
 
+    /// A stamped call is about to make something due at an instant that is not one of those at which things become due
+    /// anyway: the top of an hour, or whole days after something that was due.
+    func expectDue(at instant: Timestamp)
+
     /// Moves a manual clock to `target` and waits for it, at most until `deadline`.
     /// - Throws: `ClockError`.
     func advance(to target: Timestamp, until deadline: Deadline) async throws -> ClockStatus

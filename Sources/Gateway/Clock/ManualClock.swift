@@ -26,7 +26,8 @@ package final class ManualClock: BusinessClock {
         var unfinished: DueStop?
         /// Nothing is due before this. A call makes nothing due before the top of the hour that follows it: slices are
         /// cut and terms end there, as do attempts of auto-renewal at 08:00; an order times out a day after it was placed,
-        /// a group is released 15 days after it expired or was found overdue, and notices follow that at whole days.
+        /// a group is released 15 days after it expired or was found overdue, and notices follow that at whole days. A
+        /// coupon starts when its grant says, of which `expectDue` tells.
         var nothingBefore = Timestamp.earliest
         var isStopped = false
         /// `nil` until the clock has begun.
@@ -123,6 +124,10 @@ package final class ManualClock: BusinessClock {
 
     package func cutBefore(_ call: CallContext, at instant: Timestamp) async throws {
         // Everything due up to now was done before the clock stood still here.
+    }
+
+    package func expectDue(at instant: Timestamp) {
+        state.withLock { $0.nothingBefore = min($0.nothingBefore, instant) }
     }
 
     private func checked(_ asked: Timestamp?, now: Timestamp) throws(ClockError) -> Timestamp {

@@ -109,6 +109,10 @@ package final class RealClock: BusinessClock {
         try await due.cut(account: call.account, through: hour)
     }
 
+    package func expectDue(at instant: Timestamp) {
+        // Each pass asks anew what is due.
+    }
+
     package func advance(to target: Timestamp, until deadline: Deadline) async throws -> ClockStatus {
         throw ClockError.real
     }

@@ -22,6 +22,26 @@ extension ServiceDueWork {
         }
     }
 
+    /// Starts the coupons that become effective, one after the other: each may pay what is outstanding and so recover its
+    /// account.
+    func startCoupons(at stop: DueStop, _ sagas: any DueSagas) async throws {
+        var seen: Set<String> = []
+        while true {
+            let request = OrderV1.ListStartingCouponsRequest(through: stop.at.milliseconds, limit: pageLimit)
+            let coupons = try await services.order.call(
+                OrderV1.Coupons.listStartingCoupons, request, options(stop)
+            ).message.coupons.filter { seen.insert($0.couponID).inserted }
+            guard !coupons.isEmpty else { return }
+            for coupon in coupons {
+                _ = try await sagas.run(
+                    DueSaga(
+                        definition: .startCoupon, account: coupon.accountID, group: "",
+                        key: "start-coupon:\(coupon.couponID)",
+                        input: FrozenMessages(OrderV1.StartCouponRequest(couponID: coupon.couponID)), at: stop.at))
+            }
+        }
+    }
+
     func recordNotices(at stop: DueStop) async throws {
         while true {
             let reply = try await services.order.call(

@@ -25,8 +25,8 @@ package struct ServiceDueWork: DueWork {
             OrderV1.Orders.nextDue, OrderV1.NextDueRequest(after: instant.milliseconds), options)
         let (timelines, orders) = try await (metering.message, order.message)
         let instants: [DueStop.Work: Int64] = [
-            .expireTerms: timelines.expiryAt, .cut: timelines.cutAt, .closeMonths: orders.monthCloseAt,
-            .release: timelines.releaseAt, .autoRenew: timelines.autoRenewalAt,
+            .expireTerms: timelines.expiryAt, .startCoupons: orders.couponStartAt, .cut: timelines.cutAt,
+            .closeMonths: orders.monthCloseAt, .release: timelines.releaseAt, .autoRenew: timelines.autoRenewalAt,
             .expireOrders: orders.orderDeadlineAt, .recordNotices: orders.noticeAt,
         ]
         return DueInstants(instants.compactMapValues { Timestamp(presentMilliseconds: $0) })
@@ -41,6 +41,9 @@ package struct ServiceDueWork: DueWork {
         case .expireTerms:
             _ = try await services.metering.call(
                 MeteringV1.Cuts.expireTerms, MeteringV1.ExpireTermsRequest(through: through), options)
+            return DueResult()
+        case .startCoupons:
+            try await startCoupons(at: stop, sagas)
             return DueResult()
         case .cut:
             let request = MeteringV1.CutRequest(

@@ -1,4 +1,5 @@
 import BillingAPI
+import BillingCore
 import RPC
 
 struct AccountHandlers: Sendable {
@@ -53,7 +54,7 @@ struct AccountHandlers: Sendable {
     func grantCoupon(
         _ request: OrderV1.GrantCouponRequest, _ call: CallContext
     ) async throws -> Response<OrderV1.GrantCouponReply> {
-        try await settle(.grantCoupon, request, call)
+        try await settle(.grantCoupon, request, call, dueAt: request.effectiveAt)
     }
 
     func listCoupons(
@@ -75,13 +76,15 @@ struct AccountHandlers: Sendable {
     }
 
     /// Runs a write that may clear the account's debt as a saga about the account.
+    /// - Parameter dueAt: when something is due that it makes, in milliseconds; 0: nothing is.
     private func settle<Request: WireMessage, Reply: WireMessage>(
-        _ definition: SagaDefinition, _ request: Request, _ call: CallContext
+        _ definition: SagaDefinition, _ request: Request, _ call: CallContext, dueAt: Int64 = 0
     ) async throws -> Response<Reply> {
         _ = try call.accountID()
         if let earlier: Response<Reply> = try await engine.earlier(call, request) { return earlier }
         return try await forwarding.clock.stamped(call) { instant in
             try await forwarding.clock.cutBefore(call, at: instant)
+            if dueAt != 0 { forwarding.clock.expectDue(at: Timestamp(milliseconds: dueAt)) }
             return try await engine.run(
                 definition, group: "", input: FrozenMessages(request), call, request, at: instant)
         }

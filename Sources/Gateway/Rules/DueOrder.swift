@@ -27,6 +27,8 @@ package struct DueStop: Hashable, Sendable {
     /// compares instants.
     package enum Work: Hashable, Sendable, CaseIterable {
         case expireTerms
+        /// Coupons that become effective pay what is outstanding.
+        case startCoupons
         /// Slices up to the instant, their settlement, the month close of the accounts cut, overdue found.
         case cut
         /// The month close of the accounts that no cut of this instant settled, and what recovers by it.

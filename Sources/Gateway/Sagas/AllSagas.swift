@@ -2,8 +2,7 @@ extension SagaDefinition {
     /// Every definition that a journal may name, old versions included.
     static let all = [
         paySwitch, payNew, payRenewal, autoRenew, creationFailed, release, releaseDue, unsubscribe, cancelRenewal,
-        topUp,
-        confirmTopUp, grantCoupon, adjust, resume,
+        topUp, confirmTopUp, grantCoupon, startCoupon, adjust, resume,
     ]
 
     static func named(_ name: String, version: Int) -> SagaDefinition? {

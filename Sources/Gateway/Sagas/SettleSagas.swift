@@ -22,6 +22,7 @@ extension OrderV1.TopUpReply: SettlingReply {}
 extension OrderV1.ConfirmPaymentRequest: SettlingRequest {}
 extension OrderV1.PaymentReply: SettlingReply {}
 extension OrderV1.GrantCouponRequest: SettlingRequest {}
+extension OrderV1.StartCouponRequest: SettlingRequest {}
 extension OrderV1.GrantCouponReply: SettlingReply {}
 extension OrderV1.AdjustRequest: SettlingRequest {}
 extension OrderV1.AdjustReply: SettlingReply {}
@@ -37,6 +38,9 @@ extension SagaDefinition {
 
     /// Grants a coupon, which pays outstanding bills that it applies to. Input: `order.GrantCouponRequest`.
     static let grantCoupon = settling("grant-coupon", OrderV1.Coupons.grantCoupon) { $0 }
+
+    /// Lets a coupon that becomes effective pay outstanding bills. The clock starts it. Input: `order.StartCouponRequest`.
+    static let startCoupon = settling("start-coupon", OrderV1.OrderSteps.startCoupon) { $0 }
 
     /// Charges or credits a correction. Input: `order.AdjustRequest`.
     static let adjust = settling("adjust", OrderV1.Accounts.adjust) { $0 }

@@ -19,10 +19,39 @@ extension OrderingService {
             try transaction.insert(coupon)
             let credited = try transaction.settle(&account, with: &coupon)
             try transaction.update(account)
-            return Response(
-                OrderV1.GrantCouponReply(
-                    coupon: OrderV1.Coupon(coupon), account: try transaction.wireAccount(account),
-                    settledMicros: credited.settled.micros, recovered: credited.recovered), effectiveAt: at)
+            return Response(try transaction.reply(coupon, account, credited), effectiveAt: at)
+        }
+    }
+
+    /// Lets a coupon that becomes effective pay what a grant at that instant would (domain 3.2). Comes before the slices
+    /// that are cut at that instant (domain 10).
+    /// - Throws: `CouponError.notFound`; `.notYetEffective` before its time.
+    func startCoupon(
+        _ request: OrderV1.StartCouponRequest, _ call: CallContext
+    ) async throws -> Response<OrderV1.GrantCouponReply> {
+        let (id, instant) = (try call.accountID(), try call.instant())
+        return try await step(request.step, call, request) { transaction in
+            var account = try transaction.account(id)
+            var coupon = try transaction.coupon(request.couponID, of: id)
+            guard instant >= coupon.validity.start else {
+                throw CouponError.notYetEffective(coupon.id.text, from: coupon.validity.start)
+            }
+            // The clock's own work, which may come late.
+            let at = account.follow(instant)
+            let credited = try transaction.settle(&account, with: &coupon)
+            try transaction.noteStart(of: coupon)
+            try transaction.update(account)
+            return Response(try transaction.reply(coupon, account, credited), effectiveAt: at)
+        }
+    }
+
+    func listStartingCoupons(
+        _ request: OrderV1.ListStartingCouponsRequest, _ call: CallContext
+    ) async throws -> Response<OrderV1.ListStartingCouponsReply> {
+        let (through, limit) = (try DueWork.through(request.through), try PageCursor.limit(request.limit))
+        return try await database.read { transaction in
+            let coupons = try transaction.startingCoupons(through: through, limit: limit)
+            return Response(OrderV1.ListStartingCouponsReply(coupons: coupons.map { OrderV1.Coupon($0) }))
         }
     }
 
@@ -47,8 +76,17 @@ extension OrderingService {
 }
 
 extension Transaction {
-    /// Pays outstanding lines that a coupon applies to with it. The account itself is kept by `update`.
-    fileprivate func settle(_ account: inout Account, with coupon: inout Coupon) throws -> Credited {
+    fileprivate func reply(
+        _ coupon: Coupon, _ account: Account, _ credited: Credited
+    ) throws -> OrderV1.GrantCouponReply {
+        OrderV1.GrantCouponReply(
+            coupon: OrderV1.Coupon(coupon), account: try wireAccount(account), settledMicros: credited.settled.micros,
+            recovered: credited.recovered)
+    }
+
+    /// Pays outstanding lines with a coupon that was granted, has started or was restored, oldest first those that it
+    /// applies to. The account itself is kept by `update`.
+    func settle(_ account: inout Account, with coupon: inout Coupon) throws -> Credited {
         var credited = Credited(settled: .zero, sequence: 0, recovered: false)
         guard account.outstanding > .zero, coupon.paysUsage(at: account.lastAt) else { return credited }
         let sources = try sources(of: account.id)

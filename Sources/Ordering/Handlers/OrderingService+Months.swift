@@ -41,7 +41,10 @@ extension OrderingService {
                 var recorded = 0
                 for account in due {
                     var account = account
-                    let notices = account.takeReminders(through: through)
+                    let id = account.id
+                    let notices = try account.takeReminders(through: through) {
+                        try transaction.hasGroupsToRelease(id)
+                    }
                     if let last = notices.last { _ = account.follow(last.at) }
                     try transaction.record(notices, of: account.id)
                     try transaction.update(account)
@@ -99,7 +102,8 @@ extension Transaction {
         guard let end = account.closeAt else { return }
         account.closeAt = nil
         let month = BillingCalendar.month(of: end.adding(milliseconds: -1))
-        let close = MonthClose(month: month, net: try usageNet(of: account.id, month: month))
+        let net = try usageNet(of: account.id, month: month, before: account.nextSequence)
+        let close = MonthClose(month: month, net: net)
         let isFirst = try execute(
             """
             INSERT INTO month_close (partition, account, month, closed_at, fraction, recovered, sequence)

@@ -105,10 +105,11 @@ extension OrderingService {
             let after = Timestamp(milliseconds: request.after)
             let deadline = try transaction.nextDeadline(after: after)
             let dues = try transaction.nextAccountDues(after: after)
+            let start = try transaction.nextCouponStart(after: after)
             return Response(
                 OrderV1.NextDueReply(
                     orderDeadlineAt: Timestamp.wire(deadline), monthCloseAt: Timestamp.wire(dues.close),
-                    noticeAt: Timestamp.wire(dues.notice)))
+                    noticeAt: Timestamp.wire(dues.notice), couponStartAt: Timestamp.wire(start)))
         }
     }
 }

@@ -30,7 +30,7 @@ extension OrderingService {
     }
 
     /// The pivot of AutoRenew: places and pays the order of a renewal in one, or leaves nothing behind (domain 5.5).
-    /// - Throws: as `payOrder`; also `OrderError.quoteMalformed`.
+    /// - Throws: as `payOrder`, but `OrderError.unpaidOrders` for those of the same group alone; `.quoteMalformed`.
     func autoRenew(
         _ request: OrderV1.AutoRenewRequest, _ call: CallContext
     ) async throws -> Response<OrderV1.OrderReply> {
@@ -47,12 +47,12 @@ extension OrderingService {
             let basis = try RenewalBasis(request.basis)
             // An order whose deadline is this very instant is unpaid still (domain 10).
             try transaction.cancelTimedOut(of: id, at: at.adding(milliseconds: -1))
-            let unpaid = try transaction.unpaidOrders(of: id)
-            guard unpaid.isEmpty else { throw OrderError.unpaidOrders(unpaid.map(\.id.text)) }
-            try transaction.insert(order)
+            let blocking = try transaction.unpaidOrders(of: id).filter(order.isBlocked)
+            guard blocking.isEmpty else { throw OrderError.unpaidOrders(blocking.map(\.id.text)) }
             try transaction.pay(
                 &order, from: &account, at: at, method: .balance, paymentID: "", coupon: ("", false), basis: basis)
-            try transaction.update(order)
+            // Never there unpaid, so that an unpaid order of another group may stay (domain 5.5).
+            try transaction.insert(order)
             try transaction.update(account)
             return Response(OrderV1.OrderReply(order: OrderV1.Order(order)), effectiveAt: at)
         }
@@ -96,6 +96,7 @@ extension OrderingService {
                 try order.apply(.cancelled(at: at, .groupReleased))
                 try transaction.update(order)
             }
+            try transaction.noteReleased(request.groupID, of: id)
             if request.wasDue {
                 let notice = AccountNotice(
                     at: at, kind: .released, amount: account.outstanding, groupID: request.groupID)
@@ -159,7 +160,7 @@ extension OrderingService {
 
     /// Carries out a step that decides its saga or comes after such a one, so that only a step that was not done yet can
     /// be taken back.
-    private func step<Request: WireMessage, Reply: WireMessage>(
+    func step<Request: WireMessage, Reply: WireMessage>(
         _ step: CommonV1.SagaStep?, _ call: CallContext, _ request: Request,
         _ effect: @escaping @Sendable (any Transaction) throws -> Response<Reply>
     ) async throws -> Response<Reply> {
@@ -184,8 +185,8 @@ extension Transaction {
         let (total, months) = (order.offer.total, order.offer.months)
         try order.requirePayable(at: instant)
         try account.requireNotOverdue()
-        let others = try unpaidOrders(of: account.id).filter { $0.id != order.id && $0.deadlineAt > instant }
-        guard others.isEmpty else { throw OrderError.unpaidOrders(others.map(\.id.text)) }
+        let blocking = try unpaidOrders(of: account.id).filter { order.isBlocked(by: $0) && $0.deadlineAt > instant }
+        guard blocking.isEmpty else { throw OrderError.unpaidOrders(blocking.map(\.id.text)) }
         var parts: PaymentParts
         switch method {
         case .balance:
@@ -249,7 +250,8 @@ extension Transaction {
         return key
     }
 
-    /// Posts a refund: money, orders, lines and the refund itself. What lands in the balance pays outstanding bills.
+    /// Posts a refund: money, orders, lines and the refund itself. What lands in the balance pays outstanding bills, then
+    /// what a restored coupon has.
     fileprivate func post(
         _ shares: [RefundShare], as id: RefundID, at instant: Timestamp, to account: inout Account
     ) throws -> OrderV1.RefundPostedReply {
@@ -260,7 +262,8 @@ extension Transaction {
         // What a coupon alone had paid is restored without a refund of money.
         if refund.amount > .zero { try insert(refund) }
         let sequence = account.nextSequence
-        let credited = try credit(sums.toBalance, to: &account) { settled in
+        var restored: [Coupon] = []
+        var credited = try credit(sums.toBalance, to: &account) { settled in
             try .refund(
                 toBalance: sums.toBalance, settled: settled, online: sums.online, coupon: sums.coupon,
                 reference: id.text)
@@ -286,8 +289,12 @@ extension Transaction {
                 try noteUse(
                     of: coupon.id, -share.restored, for: LineKey(start: line.start, source: line.source),
                     of: account.id, sequence: sequence)
+                restored.append(coupon)
             }
             try update(order)
+        }
+        for var coupon in restored {
+            if try settle(&account, with: &coupon).recovered { credited.recovered = true }
         }
         try update(account)
         var reply = OrderV1.RefundPostedReply(refund)

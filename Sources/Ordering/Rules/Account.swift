@@ -80,10 +80,14 @@ struct Account: Hashable, Sendable {
     }
 
     /// The reminders that are due up to `instant`, each at its own.
-    mutating func takeReminders(through instant: Timestamp) -> [AccountNotice] {
+    /// - Parameter hasGroups: whether a group is left that would be released.
+    mutating func takeReminders(
+        through instant: Timestamp, hasGroups: () throws -> Bool
+    ) rethrows -> [AccountNotice] {
         var notices: [AccountNotice] = []
         while let overdueAt, let due = noticeDueAt, due <= instant {
-            notices += OverdueSchedule.notices(at: due, overdueAt: overdueAt, outstanding: outstanding)
+            notices += try OverdueSchedule.notices(
+                at: due, overdueAt: overdueAt, outstanding: outstanding, hasGroups: hasGroups)
             noticeDueAt = OverdueSchedule.next(after: due, overdueAt: overdueAt)
         }
         return notices

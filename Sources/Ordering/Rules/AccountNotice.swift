@@ -22,7 +22,7 @@ struct AccountNotice: Hashable, Sendable {
 }
 
 /// What an overdue account is told and when (domain 4.6): a reminder every 24 hours, and with the fourteenth the warning
-/// that its groups are released a day later.
+/// that its groups are released a day later, if it has any left.
 enum OverdueSchedule {
     private static let reminders: Int64 = 14
 
@@ -34,10 +34,12 @@ enum OverdueSchedule {
     }
 
     /// What is recorded at the reminder of `instant`.
-    static func notices(at instant: Timestamp, overdueAt: Timestamp, outstanding: Money) -> [AccountNotice] {
+    static func notices(
+        at instant: Timestamp, overdueAt: Timestamp, outstanding: Money, hasGroups: () throws -> Bool
+    ) rethrows -> [AccountNotice] {
         let releaseAt = BillingCalendar.releaseAt(since: overdueAt)
         let reminder = AccountNotice(at: instant, kind: .reminder, amount: outstanding, releaseAt: releaseAt)
-        guard instant - overdueAt == reminders * .millisecondsPerDay else { return [reminder] }
+        guard instant - overdueAt == reminders * .millisecondsPerDay, try hasGroups() else { return [reminder] }
         return [
             reminder, AccountNotice(at: instant, kind: .releaseWarning, amount: outstanding, releaseAt: releaseAt),
         ]

@@ -48,6 +48,12 @@ struct Coupon: Hashable, Sendable {
             && (methods.isEmpty || methods.contains(.payAsYouGo))
     }
 
+    /// When it begins to pay pay-as-you-go bills after it was granted (domain 3.2, 10); `nil` for one that does at once, or
+    /// never.
+    var startsAt: Timestamp? {
+        validity.start > grantedAt && paysUsage(at: validity.start) ? validity.start : nil
+    }
+
     func applies(to product: Product) -> Bool { products.isEmpty || products.contains(product) }
 
     /// - Throws: `CouponError`, naming why it cannot pay an order of `total` at `instant`.

@@ -27,7 +27,7 @@ enum LedgerCause: Int, CaseIterable, Hashable, Sendable {
     case refundConfirmed = 5
     case paymentConfirmed = 6
     case paymentReturned = 7
-    /// A coupon that was granted paid what was outstanding.
+    /// A coupon that was granted, became effective or was restored paid what was outstanding.
     case couponGrant = 8
     case adjustment = 9
     case roundDown = 10
@@ -101,7 +101,8 @@ extension LedgerTransaction {
             ])
     }
 
-    /// A granted coupon pays what is outstanding, as a top-up would (domain 3.2).
+    /// A coupon that was granted, became effective or was restored pays what is outstanding, as a top-up would (domain
+    /// 3.2).
     static func couponGrant(settled: Money, coupon: String) throws -> LedgerTransaction {
         try LedgerTransaction(.couponGrant, reference: coupon, [(.coupon, -settled), (.receivable, settled)])
     }

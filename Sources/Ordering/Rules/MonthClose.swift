@@ -8,7 +8,8 @@ struct MonthClose: Hashable, Sendable {
     /// What is given back.
     let fraction: Money
 
-    /// - Parameter net: gross less discount and coupons of the month's lines; never negative.
+    /// - Parameter net: gross less discount and what coupons paid of the month's lines so far, so that no coupon turns
+    ///   into cash; never negative.
     init(month: Timestamp, net: Money) {
         self.month = month
         fraction = net - net.roundedToCent(.floor)

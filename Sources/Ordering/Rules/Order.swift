@@ -97,6 +97,12 @@ struct Order: Hashable, Sendable {
         self.refundedAt = refundedAt
     }
 
+    /// Whether it cannot be paid while another order is unpaid: an automatic one while that is of the same group, any other
+    /// one in any case (domain 5.5, 6.1).
+    func isBlocked(by unpaid: Order) -> Bool {
+        unpaid.id != id && (!isAutomatic || unpaid.groupID == groupID)
+    }
+
     /// What can still be given back: cash paid less what was (M6). Nothing of an order that is not paid.
     var refundable: Money {
         switch state {

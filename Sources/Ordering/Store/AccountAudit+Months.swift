@@ -34,7 +34,7 @@ extension AccountAudit {
         var end = Timestamp.earliest
         try transaction.forEachRow(
             """
-            SELECT l.start_at, l.gross - l.discount - l.coupon, l.round_down, l.sequence FROM bill_line l
+            SELECT l.start_at, l.gross - l.discount, l.round_down, l.sequence FROM bill_line l
             JOIN bill_source s ON s.partition = l.partition AND s.account = l.account AND s.number = l.source
             WHERE l.partition = ? AND l.account = ? AND s.kind = 2 ORDER BY l.start_at, l.source
             """, key
@@ -54,6 +54,20 @@ extension AccountAudit {
             }
             // A slice that was posted after the close is no part of it.
             if row.integer(3) <= months[index].close?.sequence ?? .max { months[index].net += row.integer(1) }
+            return true
+        }
+        // Nor is what a coupon paid after it.
+        try transaction.forEachRow(
+            """
+            SELECT u.start_at, u.amount, u.sequence FROM coupon_use u
+            JOIN bill_source s ON s.partition = u.partition AND s.account = u.account AND s.number = u.source
+            WHERE u.partition = ? AND u.account = ? AND s.kind = 2
+            """, key
+        ) { row in
+            let month = BillingCalendar.month(of: row.instant(0))
+            for index in months.indices where months[index].start == month {
+                if row.integer(2) <= months[index].close?.sequence ?? .max { months[index].net -= row.integer(1) }
+            }
             return true
         }
         checked(.monthClose, Int64(months.count))

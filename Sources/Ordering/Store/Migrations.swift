@@ -9,6 +9,7 @@ extension OrderingService {
         Migration(number: 3, name: "bill lines", sql: billLines),
         Migration(number: 4, name: "coupons, overdue, month close, renewals, value-added items", sql: wholeRuleBook),
         Migration(number: 5, name: "what a month close knew", sql: closeSequence),
+        Migration(number: 6, name: "coupons that start, groups that are gone", sql: startsAndGoneGroups),
     ]
 
     private static let accountsAndLedger = """
@@ -337,5 +338,24 @@ extension OrderingService {
                 WHERE t.partition = month_close.partition AND t.account = month_close.account
                     AND t.at <= month_close.closed_at),
             0);
+        """
+
+    private static let startsAndGoneGroups = """
+        -- When the coupon becomes usable for pay-as-you-go bills and pays what is outstanding; NULL once that is done, and
+        -- for one that never does.
+        ALTER TABLE coupon ADD COLUMN starts_at INTEGER;
+        CREATE INDEX coupon_start ON coupon (starts_at) WHERE starts_at IS NOT NULL;
+        UPDATE coupon SET starts_at = effective_at
+            WHERE effective_at > granted_at AND remaining > 0 AND minimum_order = 0 AND (methods = '' OR methods LIKE '%2%');
+
+        -- Groups that were released: what remains of those that were metered has something to lose.
+        CREATE TABLE released_group (
+            partition INTEGER NOT NULL,
+            account TEXT NOT NULL,
+            group_id TEXT NOT NULL,
+            PRIMARY KEY (partition, account, group_id),
+            FOREIGN KEY (partition, account) REFERENCES account (partition, account)
+        ) STRICT, WITHOUT ROWID;
+        INSERT OR IGNORE INTO released_group SELECT partition, account, group_id FROM notice WHERE kind = 5;
         """
 }

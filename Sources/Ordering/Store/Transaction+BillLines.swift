@@ -190,19 +190,26 @@ extension Transaction {
         }.first
     }
 
-    /// What the pay-as-you-go lines of the month cost net of coupons (domain 2.9).
-    func usageNet(of account: AccountID, month: Timestamp) throws -> Money {
-        try all(
-            """
-            SELECT COALESCE(SUM(l.gross - l.discount - l.coupon), 0) FROM bill_line l
-            JOIN bill_source s ON s.partition = l.partition AND s.account = l.account AND s.number = l.source
-            WHERE l.partition = ? AND l.account = ? AND l.start_at >= ? AND l.start_at < ? AND s.kind = ?
-            """,
+    /// What the pay-as-you-go lines of the month cost net of all that coupons paid of them, at their posting or later
+    /// (domain 2.9).
+    /// - Parameter sequence: of the ledger transaction that closes the month: what comes later does not count.
+    func usageNet(of account: AccountID, month: Timestamp, before sequence: Int64) throws -> Money {
+        let place =
             accountKey(account) + [
                 .instant(month), .instant(BillingCalendar.monthEnd(of: month)),
-                .integer(ItemKind.payAsYouGoBill.rawValue),
+                .integer(ItemKind.payAsYouGoBill.rawValue), .integer(sequence),
             ]
-        ) { $0.money(0) }.first ?? .zero
+        func sum(_ what: String, of table: String) throws -> Money {
+            try all(
+                """
+                SELECT COALESCE(SUM(\(what)), 0) FROM \(table) l
+                JOIN bill_source s ON s.partition = l.partition AND s.account = l.account AND s.number = l.source
+                WHERE l.partition = ? AND l.account = ? AND l.start_at >= ? AND l.start_at < ? AND s.kind = ?
+                    AND l.sequence < ?
+                """, place
+            ) { $0.money(0) }.first ?? .zero
+        }
+        return try sum("l.gross - l.discount", of: "bill_line") - sum("l.amount", of: "coupon_use")
     }
 
     // MARK: What is owed

@@ -44,6 +44,31 @@ extension Transaction {
                 + (instant.map { [.instant($0), .instant($0)] } ?? []) + [.integer(limit)], map: readCoupon)
     }
 
+    /// The coupons of all accounts that start at or before `instant`: the earliest first, those of one instant in the
+    /// order in which they pay.
+    func startingCoupons(through instant: Timestamp, limit: Int) throws -> [Coupon] {
+        try all(
+            """
+            SELECT \(Self.couponColumns) FROM coupon WHERE starts_at IS NOT NULL AND starts_at <= ?
+            ORDER BY starts_at, partition, account, remaining DESC, expires_at, granted_at, coupon_id LIMIT ?
+            """, .instant(instant), .integer(limit), map: readCoupon)
+    }
+
+    /// When the next coupon starts after `instant`.
+    func nextCouponStart(after instant: Timestamp) throws -> Timestamp? {
+        try first(
+            "SELECT starts_at FROM coupon WHERE starts_at IS NOT NULL AND starts_at > ? ORDER BY starts_at LIMIT 1",
+            .instant(instant)
+        ) { $0.instant(0) }
+    }
+
+    /// Notes that a coupon has started.
+    func noteStart(of coupon: Coupon) throws {
+        try execute(
+            "UPDATE coupon SET starts_at = NULL WHERE partition = ? AND account = ? AND coupon_id = ?",
+            accountKey(coupon.account) + [.text(coupon.id.text)])
+    }
+
     private func readCoupon(_ row: any Row) throws -> Coupon {
         Coupon(
             id: try CouponID(row.text(0)), account: try AccountID(row.text(1)), name: row.text(2),
@@ -59,15 +84,15 @@ extension Transaction {
             """
             INSERT INTO coupon
                 (partition, account, coupon_id, name, amount, remaining, minimum_order, effective_at, expires_at,
-                products, methods, granted_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                products, methods, granted_at, starts_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             accountKey(coupon.account) + [
                 .text(coupon.id.text), .text(coupon.name), .money(coupon.amount), .money(coupon.remaining),
                 .money(coupon.minimumOrder), .instant(coupon.validity.start), .instant(coupon.validity.end),
                 .text(coupon.products.map(\.rawValue).sorted().joined(separator: ",")),
                 .text(coupon.methods.map(\.rawValue).sorted().map(String.init).joined(separator: ",")),
-                .instant(coupon.grantedAt),
+                .instant(coupon.grantedAt), .instant(coupon.startsAt),
             ])
     }
 

@@ -99,24 +99,66 @@ extension Transaction {
         try execute(
             """
             INSERT INTO customer_order
-                (partition, account, order_id, kind, status, group_id, name, network, specification, region, instances,
+                (partition, account, order_id, kind, group_id, name, network, specification, region, instances,
                 months, price_list_version, list_nanos, monthly_nanos, gross, discount, total, placed_at, deadline_at,
-                payment_id, refunded, auto_renewal_months, is_automatic)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, ?, ?)
+                auto_renewal_months, is_automatic, status, paid_at, payment_method, payment_id, term_start, term_end,
+                cancelled_at, cancellation_cause, refunded, refunded_at, balance_part, online_part, coupon_part,
+                coupon_id)
+            VALUES
+                (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             accountKey(order.account) + [
-                .text(order.id.text), .integer(order.kind.rawValue), .integer(order.state.status.rawValue),
-                .text(order.groupID.text), .text(order.name), .text(order.network), .text(offer.specification),
-                .text(offer.region), .integer(offer.instances), .integer(offer.months),
-                .integer(offer.priceListVersion), .integer(offer.listNanos), .integer(offer.monthly.nanos),
-                .money(offer.gross), .money(offer.discount), .money(offer.total), .instant(order.placedAt),
-                .instant(order.deadlineAt), .integer(order.autoRenewal.map { Int64($0.months) }),
-                .integer(order.isAutomatic ? 1 : 0),
-            ])
+                .text(order.id.text), .integer(order.kind.rawValue), .text(order.groupID.text), .text(order.name),
+                .text(order.network), .text(offer.specification), .text(offer.region), .integer(offer.instances),
+                .integer(offer.months), .integer(offer.priceListVersion), .integer(offer.listNanos),
+                .integer(offer.monthly.nanos), .money(offer.gross), .money(offer.discount), .money(offer.total),
+                .instant(order.placedAt), .instant(order.deadlineAt),
+                .integer(order.autoRenewal.map { Int64($0.months) }), .integer(order.isAutomatic ? 1 : 0),
+            ] + stateValues(of: order))
+    }
+
+    /// Notes that a group was released.
+    func noteReleased(_ group: String, of account: AccountID) throws {
+        try execute(
+            "INSERT INTO released_group (partition, account, group_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            accountKey(account) + [.text(group)])
+    }
+
+    /// Whether a pay-as-you-go group is left: one that was metered and neither released nor switched to a subscription.
+    /// At a cut each group of the account has been metered, and an overdue account gets no new ones.
+    func hasGroupsToRelease(_ account: AccountID) throws -> Bool {
+        try !all(
+            """
+            SELECT 1 FROM bill_source s WHERE s.partition = ? AND s.account = ? AND s.kind = ? AND s.group_id <> ''
+                AND NOT EXISTS (
+                    SELECT 1 FROM released_group r
+                    WHERE r.partition = s.partition AND r.account = s.account AND r.group_id = s.group_id)
+                AND NOT EXISTS (
+                    SELECT 1 FROM customer_order o
+                    WHERE o.partition = s.partition AND o.account = s.account AND o.kind = ? AND o.status = ?
+                        AND o.group_id = s.group_id)
+            LIMIT 1
+            """,
+            accountKey(account) + [
+                .integer(ItemKind.payAsYouGoBill.rawValue), .integer(Order.Kind.switching.rawValue),
+                .integer(Order.Status.paid.rawValue),
+            ]
+        ) { $0.integer(0) }.isEmpty
     }
 
     /// Keeps the order's state and what was given back of it.
     func update(_ order: Order) throws {
+        try execute(
+            """
+            UPDATE customer_order SET status = ?, paid_at = ?, payment_method = ?, payment_id = ?, term_start = ?,
+                term_end = ?, cancelled_at = ?, cancellation_cause = ?, refunded = ?, refunded_at = ?, balance_part = ?,
+                online_part = ?, coupon_part = ?, coupon_id = ?
+            WHERE partition = ? AND account = ? AND order_id = ?
+            """, stateValues(of: order) + accountKey(order.account) + [.text(order.id.text)])
+    }
+
+    /// What changes of an order in its life: from `status` to `coupon_id`.
+    private func stateValues(of order: Order) -> [SQLValue] {
         var payment: Order.Payment?
         var cancellation: (at: Timestamp, cause: Order.CancellationCause)?
         switch order.state {
@@ -124,21 +166,14 @@ extension Transaction {
         case .paid(let made): payment = made
         case .cancelled(let instant, let cause): cancellation = (instant, cause)
         }
-        try execute(
-            """
-            UPDATE customer_order SET status = ?, paid_at = ?, payment_method = ?, payment_id = ?, term_start = ?,
-                term_end = ?, cancelled_at = ?, cancellation_cause = ?, refunded = ?, refunded_at = ?, balance_part = ?,
-                online_part = ?, coupon_part = ?, coupon_id = ?
-            WHERE partition = ? AND account = ? AND order_id = ?
-            """,
-            [
-                .integer(order.state.status.rawValue), .instant(payment?.at),
-                .integer(payment.map { Int64($0.method.rawValue) }), .text(payment?.paymentID ?? ""),
-                .instant(payment?.term.start), .instant(payment?.term.end), .instant(cancellation?.at),
-                .integer(cancellation.map { Int64($0.cause.rawValue) }), .money(order.refunded),
-                .instant(order.refundedAt), .money(payment?.parts.balance ?? .zero),
-                .money(payment?.parts.online ?? .zero), .money(payment?.parts.coupon ?? .zero),
-                .text(payment?.parts.couponID?.text),
-            ] + accountKey(order.account) + [.text(order.id.text)])
+        return [
+            .integer(order.state.status.rawValue), .instant(payment?.at),
+            .integer(payment.map { Int64($0.method.rawValue) }), .text(payment?.paymentID ?? ""),
+            .instant(payment?.term.start), .instant(payment?.term.end), .instant(cancellation?.at),
+            .integer(cancellation.map { Int64($0.cause.rawValue) }), .money(order.refunded),
+            .instant(order.refundedAt), .money(payment?.parts.balance ?? .zero),
+            .money(payment?.parts.online ?? .zero), .money(payment?.parts.coupon ?? .zero),
+            .text(payment?.parts.couponID?.text),
+        ]
     }
 }

@@ -21,18 +21,23 @@ extension PriceList {
         guard anchor <= slice.start else {
             throw .sliceBeforeAnchor(0, start: slice.start.milliseconds, anchor: anchor.milliseconds)
         }
-        let base = max(anchor, try version(number).effectiveFrom)
-        guard base <= slice.start else { throw .notYetSold(slice: 0, at: slice.start) }
+        let priced = try priced(specification: specification, region: region, version: number)
+        guard priced.inForceFrom <= slice.start else { throw .notYetSold(slice: 0, at: slice.start) }
+        let base = max(anchor, priced.from)
         let accrual = Accrual(hourly: price, instances: instances)
         let (before, after) = (slice.start - base, slice.end - base)
         let (earlier, later) = (
             accrual.amount(afterMilliseconds: before), accrual.amount(afterMilliseconds: after)
         )
         let amount = later - earlier
-        let begin =
+        var begin = "Time is counted from \(BillingCalendar.format(base)), "
+        begin +=
             base == anchor
-            ? "Time is counted from \(BillingCalendar.format(anchor)), in units of \(unit.words)."
-            : "Time is counted from \(BillingCalendar.format(base)), when price list \(number) took effect."
+            ? "in units of \(unit.words)."
+            : "when price list \(priced.version) took effect, which changed the price."
+        if priced.version != number, priced.inForceFrom > anchor {
+            begin += " Price list \(number) left the price as it was."
+        }
         return Explanation(
             amount: amount, listPrice: price,
             steps: [
@@ -44,6 +49,22 @@ extension PriceList {
                 "At its start, after \(span(before)): A = \(earlier).",
                 "The slice of \(span(slice.milliseconds)) costs \(later) - \(earlier) = \(amount) USD.",
             ])
+    }
+
+    /// The price of a group in a version that was in force.
+    /// - Returns: since when that version is in force; and since when the price is what it is, with the version that
+    ///   brought it.
+    /// - Throws: `PricingError.unknownVersion`, `.unknownSpecification`, `.unknownRegion`; `.notYetSold` for a version
+    ///   that has no price or no time.
+    private func priced(
+        specification: String, region: String, version number: UInt32
+    ) throws(PricingError) -> (inForceFrom: Timestamp, from: Timestamp, version: UInt32) {
+        let effectiveFrom = try version(number).effectiveFrom
+        let steps = timelines.steps[try timeline(specification: specification, region: region)]
+        guard let step = steps.first(where: { $0.version == number }),
+            let first = steps.first(where: { $0.effectiveFrom == step.pricedFrom })
+        else { throw .notYetSold(slice: 0, at: effectiveFrom) }
+        return (effectiveFrom, Timestamp(milliseconds: step.pricedFrom), first.version)
     }
 
     /// A slice of a value-added item: its clock hour whole (domain 2.5).

@@ -7,13 +7,16 @@ struct PriceTimelines: Sendable {
     struct Step: Sendable {
         let version: UInt32
         let hourly: UnitPrice
-        /// Where accrual starts anew, unless the anchor is later (domain 2.5).
         let effectiveFrom: Int64
-        /// When the next version takes effect; `Int64.max` for never. One of equal instant leaves this one no time.
+        /// Since when the price is what it is, in this version and those before: where accrual starts anew, unless the
+        /// anchor is later (domain 2.5).
+        let pricedFrom: Int64
+        /// When the next version takes effect; `Int64.max` for never.
         var endsAt: Int64
     }
 
-    /// Item after item; within one in order of instant, from the version that first had it.
+    /// Item after item; within one in order of instant, from the version that first had it. Versions that never are in
+    /// force, since a later one takes effect at the same instant, have none.
     private(set) var steps: [Step] = []
     // A price list has a handful of each: comparing short strings beats hashing two of them.
     private let specifications: [String]
@@ -69,7 +72,15 @@ struct PriceTimelines: Sendable {
 
     private mutating func append(_ version: PriceListVersion, _ hourly: UnitPrice, since first: Int) {
         let from = version.effectiveFrom.milliseconds
-        if steps.count > first { steps[steps.count - 1].endsAt = from }
-        steps.append(Step(version: version.version, hourly: hourly, effectiveFrom: from, endsAt: .max))
+        if steps.count > first, steps[steps.count - 1].effectiveFrom == from { steps.removeLast() }
+        var pricedFrom = from
+        if steps.count > first {
+            steps[steps.count - 1].endsAt = from
+            let before = steps[steps.count - 1]
+            if before.hourly == hourly { pricedFrom = before.pricedFrom }
+        }
+        steps.append(
+            Step(
+                version: version.version, hourly: hourly, effectiveFrom: from, pricedFrom: pricedFrom, endsAt: .max))
     }
 }

@@ -33,8 +33,9 @@ extension PriceList {
             unit: try newest.valueAddedItem(item).unit)
     }
 
-    /// The amounts of slices by domain 2.5. A version that starts inside a slice of a group splits it, and accrual
-    /// starts anew there. A slice of a value-added item costs its clock hour whole, at the price of its first instant.
+    /// The amounts of slices by domain 2.5. A version that starts inside a slice of a group splits it; accrual starts anew
+    /// there if the price is another. A slice of a value-added item costs its clock hour whole, at the price of its first
+    /// instant.
     ///
     /// Look-ups are done per resource, before; a slice costs two multiplications and two divisions, and no allocation.
     /// - Throws: `PricingError` naming the first bad slice.
@@ -112,7 +113,7 @@ struct RatedColumns: Hashable, Sendable {
         repeat {
             let step = try Self.step(at: partStart, of: resource, steps, slice: index)
             let partEnd = min(sliceEnd, step.endsAt)
-            let anchor = max(resource.anchor, step.effectiveFrom)
+            let anchor = max(resource.anchor, step.pricedFrom)
             let accrual = Accrual(hourly: step.hourly, instances: UInt32(truncatingIfNeeded: resource.quantity))
             try append(
                 slice: index, partStart, partEnd, step,

@@ -9,7 +9,7 @@ struct CouponCommand: ParsableCommand {
 
     struct Grant: GatewayCommand {
         static let configuration = CommandConfiguration(
-            commandName: "grant", abstract: "Give the account a coupon; usable at once, it pays outstanding bills.",
+            commandName: "grant", abstract: "Give the account a coupon; once usable, it pays outstanding bills.",
             discussion: """
                 A coupon with --minimum pays orders only: pay-as-you-go bills cannot use it. What is left of a coupon \
                 stays usable until it expires. A refund never gives it back.

@@ -78,9 +78,10 @@ enum PriceListText {
                 item.prices.first { $0.regionClass == regionClass }.map { Readable.price($0.priceNanos) }
                     ?? Readable.nothing
             }
+            let isFree = item.prices.allSatisfy { $0.priceNanos == 0 }
             table.add(
                 item.item, Readable.text(item.name), item.priceUnit, price(.ml), price(.int),
-                item.isExample ? "example price" : "")
+                isFree ? "free" : item.isExample ? "example price" : "")
         }
         return table.text + "\n"
     }

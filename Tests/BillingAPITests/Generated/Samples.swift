@@ -111,6 +111,9 @@ let sampledMessages: [any Sampled.Type] = [
     OrderV1.GrantCouponReply.self,
     OrderV1.ListCouponsRequest.self,
     OrderV1.ListCouponsReply.self,
+    OrderV1.ListStartingCouponsRequest.self,
+    OrderV1.ListStartingCouponsReply.self,
+    OrderV1.StartCouponRequest.self,
     OrderV1.LedgerEntry.self,
     OrderV1.LedgerTransaction.self,
     OrderV1.ListStatementRequest.self,
@@ -1348,6 +1351,32 @@ extension OrderV1.ListCouponsReply: Sampled {
     }
 }
 
+extension OrderV1.ListStartingCouponsRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.through = random.signed()
+        message.limit = random.unsigned()
+        return message
+    }
+}
+
+extension OrderV1.ListStartingCouponsReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        for _ in 0..<random.below(4) { message.coupons.append(OrderV1.Coupon.sample(&random)) }
+        return message
+    }
+}
+
+extension OrderV1.StartCouponRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
+        message.couponID = random.text()
+        return message
+    }
+}
+
 extension OrderV1.LedgerEntry: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
@@ -1607,6 +1636,7 @@ extension OrderV1.NextDueReply: Sampled {
         message.orderDeadlineAt = random.signed()
         message.monthCloseAt = random.signed()
         message.noticeAt = random.signed()
+        message.couponStartAt = random.signed()
         return message
     }
 }

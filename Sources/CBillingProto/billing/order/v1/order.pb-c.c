@@ -817,6 +817,141 @@ void   billing__order__v1__list_coupons_reply__free_unpacked
   assert(message->base.descriptor == &billing__order__v1__list_coupons_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   billing__order__v1__list_starting_coupons_request__init
+                     (Billing__Order__V1__ListStartingCouponsRequest         *message)
+{
+  static const Billing__Order__V1__ListStartingCouponsRequest init_value = BILLING__ORDER__V1__LIST_STARTING_COUPONS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__list_starting_coupons_request__get_packed_size
+                     (const Billing__Order__V1__ListStartingCouponsRequest *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_starting_coupons_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__list_starting_coupons_request__pack
+                     (const Billing__Order__V1__ListStartingCouponsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_starting_coupons_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__list_starting_coupons_request__pack_to_buffer
+                     (const Billing__Order__V1__ListStartingCouponsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_starting_coupons_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__ListStartingCouponsRequest *
+       billing__order__v1__list_starting_coupons_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__ListStartingCouponsRequest *)
+     protobuf_c_message_unpack (&billing__order__v1__list_starting_coupons_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__list_starting_coupons_request__free_unpacked
+                     (Billing__Order__V1__ListStartingCouponsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__list_starting_coupons_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__list_starting_coupons_reply__init
+                     (Billing__Order__V1__ListStartingCouponsReply         *message)
+{
+  static const Billing__Order__V1__ListStartingCouponsReply init_value = BILLING__ORDER__V1__LIST_STARTING_COUPONS_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__list_starting_coupons_reply__get_packed_size
+                     (const Billing__Order__V1__ListStartingCouponsReply *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_starting_coupons_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__list_starting_coupons_reply__pack
+                     (const Billing__Order__V1__ListStartingCouponsReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_starting_coupons_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__list_starting_coupons_reply__pack_to_buffer
+                     (const Billing__Order__V1__ListStartingCouponsReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__list_starting_coupons_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__ListStartingCouponsReply *
+       billing__order__v1__list_starting_coupons_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__ListStartingCouponsReply *)
+     protobuf_c_message_unpack (&billing__order__v1__list_starting_coupons_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__list_starting_coupons_reply__free_unpacked
+                     (Billing__Order__V1__ListStartingCouponsReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__list_starting_coupons_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__start_coupon_request__init
+                     (Billing__Order__V1__StartCouponRequest         *message)
+{
+  static const Billing__Order__V1__StartCouponRequest init_value = BILLING__ORDER__V1__START_COUPON_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__start_coupon_request__get_packed_size
+                     (const Billing__Order__V1__StartCouponRequest *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__start_coupon_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__start_coupon_request__pack
+                     (const Billing__Order__V1__StartCouponRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__start_coupon_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__start_coupon_request__pack_to_buffer
+                     (const Billing__Order__V1__StartCouponRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__start_coupon_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__StartCouponRequest *
+       billing__order__v1__start_coupon_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__StartCouponRequest *)
+     protobuf_c_message_unpack (&billing__order__v1__start_coupon_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__start_coupon_request__free_unpacked
+                     (Billing__Order__V1__StartCouponRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__start_coupon_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   billing__order__v1__ledger_entry__init
                      (Billing__Order__V1__LedgerEntry         *message)
 {
@@ -4600,6 +4735,146 @@ const ProtobufCMessageDescriptor billing__order__v1__list_coupons_reply__descrip
   (ProtobufCMessageInit) billing__order__v1__list_coupons_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor billing__order__v1__list_starting_coupons_request__field_descriptors[2] =
+{
+  {
+    "through",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListStartingCouponsRequest, through),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__ListStartingCouponsRequest, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__list_starting_coupons_request__field_indices_by_name[] = {
+  1,   /* field[1] = limit */
+  0,   /* field[0] = through */
+};
+static const ProtobufCIntRange billing__order__v1__list_starting_coupons_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__list_starting_coupons_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.ListStartingCouponsRequest",
+  "ListStartingCouponsRequest",
+  "Billing__Order__V1__ListStartingCouponsRequest",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__ListStartingCouponsRequest),
+  2,
+  billing__order__v1__list_starting_coupons_request__field_descriptors,
+  billing__order__v1__list_starting_coupons_request__field_indices_by_name,
+  1,  billing__order__v1__list_starting_coupons_request__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__list_starting_coupons_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__list_starting_coupons_reply__field_descriptors[1] =
+{
+  {
+    "coupons",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Order__V1__ListStartingCouponsReply, n_coupons),
+    offsetof(Billing__Order__V1__ListStartingCouponsReply, coupons),
+    &billing__order__v1__coupon__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__list_starting_coupons_reply__field_indices_by_name[] = {
+  0,   /* field[0] = coupons */
+};
+static const ProtobufCIntRange billing__order__v1__list_starting_coupons_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__list_starting_coupons_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.ListStartingCouponsReply",
+  "ListStartingCouponsReply",
+  "Billing__Order__V1__ListStartingCouponsReply",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__ListStartingCouponsReply),
+  1,
+  billing__order__v1__list_starting_coupons_reply__field_descriptors,
+  billing__order__v1__list_starting_coupons_reply__field_indices_by_name,
+  1,  billing__order__v1__list_starting_coupons_reply__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__list_starting_coupons_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__start_coupon_request__field_descriptors[2] =
+{
+  {
+    "step",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__StartCouponRequest, step),
+    &billing__common__v1__saga_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "coupon_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__StartCouponRequest, coupon_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__start_coupon_request__field_indices_by_name[] = {
+  1,   /* field[1] = coupon_id */
+  0,   /* field[0] = step */
+};
+static const ProtobufCIntRange billing__order__v1__start_coupon_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__start_coupon_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.StartCouponRequest",
+  "StartCouponRequest",
+  "Billing__Order__V1__StartCouponRequest",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__StartCouponRequest),
+  2,
+  billing__order__v1__start_coupon_request__field_descriptors,
+  billing__order__v1__start_coupon_request__field_indices_by_name,
+  1,  billing__order__v1__start_coupon_request__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__start_coupon_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor billing__order__v1__ledger_entry__field_descriptors[2] =
 {
   {
@@ -6437,7 +6712,7 @@ const ProtobufCMessageDescriptor billing__order__v1__next_due_request__descripto
   (ProtobufCMessageInit) billing__order__v1__next_due_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__next_due_reply__field_descriptors[3] =
+static const ProtobufCFieldDescriptor billing__order__v1__next_due_reply__field_descriptors[4] =
 {
   {
     "order_deadline_at",
@@ -6475,8 +6750,21 @@ static const ProtobufCFieldDescriptor billing__order__v1__next_due_reply__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "coupon_start_at",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__NextDueReply, coupon_start_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__next_due_reply__field_indices_by_name[] = {
+  3,   /* field[3] = coupon_start_at */
   1,   /* field[1] = month_close_at */
   2,   /* field[2] = notice_at */
   0,   /* field[0] = order_deadline_at */
@@ -6484,7 +6772,7 @@ static const unsigned billing__order__v1__next_due_reply__field_indices_by_name[
 static const ProtobufCIntRange billing__order__v1__next_due_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__next_due_reply__descriptor =
 {
@@ -6494,7 +6782,7 @@ const ProtobufCMessageDescriptor billing__order__v1__next_due_reply__descriptor 
   "Billing__Order__V1__NextDueReply",
   "billing.order.v1",
   sizeof(Billing__Order__V1__NextDueReply),
-  3,
+  4,
   billing__order__v1__next_due_reply__field_descriptors,
   billing__order__v1__next_due_reply__field_indices_by_name,
   1,  billing__order__v1__next_due_reply__number_ranges,

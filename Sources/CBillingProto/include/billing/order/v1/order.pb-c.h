@@ -35,6 +35,9 @@ typedef struct Billing__Order__V1__GrantCouponRequest Billing__Order__V1__GrantC
 typedef struct Billing__Order__V1__GrantCouponReply Billing__Order__V1__GrantCouponReply;
 typedef struct Billing__Order__V1__ListCouponsRequest Billing__Order__V1__ListCouponsRequest;
 typedef struct Billing__Order__V1__ListCouponsReply Billing__Order__V1__ListCouponsReply;
+typedef struct Billing__Order__V1__ListStartingCouponsRequest Billing__Order__V1__ListStartingCouponsRequest;
+typedef struct Billing__Order__V1__ListStartingCouponsReply Billing__Order__V1__ListStartingCouponsReply;
+typedef struct Billing__Order__V1__StartCouponRequest Billing__Order__V1__StartCouponRequest;
 typedef struct Billing__Order__V1__LedgerEntry Billing__Order__V1__LedgerEntry;
 typedef struct Billing__Order__V1__LedgerTransaction Billing__Order__V1__LedgerTransaction;
 typedef struct Billing__Order__V1__ListStatementRequest Billing__Order__V1__ListStatementRequest;
@@ -440,6 +443,39 @@ struct  Billing__Order__V1__ListCouponsReply
     , 0,NULL, {0,NULL} }
 
 
+struct  Billing__Order__V1__ListStartingCouponsRequest
+{
+  ProtobufCMessage base;
+  int64_t through;
+  uint32_t limit;
+};
+#define BILLING__ORDER__V1__LIST_STARTING_COUPONS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__list_starting_coupons_request__descriptor) \
+    , 0, 0 }
+
+
+struct  Billing__Order__V1__ListStartingCouponsReply
+{
+  ProtobufCMessage base;
+  size_t n_coupons;
+  Billing__Order__V1__Coupon **coupons;
+};
+#define BILLING__ORDER__V1__LIST_STARTING_COUPONS_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__list_starting_coupons_reply__descriptor) \
+    , 0,NULL }
+
+
+struct  Billing__Order__V1__StartCouponRequest
+{
+  ProtobufCMessage base;
+  Billing__Common__V1__SagaStep *step;
+  ProtobufCBinaryData coupon_id;
+};
+#define BILLING__ORDER__V1__START_COUPON_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__start_coupon_request__descriptor) \
+    , NULL, {0,NULL} }
+
+
 struct  Billing__Order__V1__LedgerEntry
 {
   ProtobufCMessage base;
@@ -750,10 +786,11 @@ struct  Billing__Order__V1__NextDueReply
   int64_t order_deadline_at;
   int64_t month_close_at;
   int64_t notice_at;
+  int64_t coupon_start_at;
 };
 #define BILLING__ORDER__V1__NEXT_DUE_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__next_due_reply__descriptor) \
-    , 0, 0, 0 }
+    , 0, 0, 0, 0 }
 
 
 struct  Billing__Order__V1__CloseMonthsRequest
@@ -1577,6 +1614,63 @@ Billing__Order__V1__ListCouponsReply *
                       const uint8_t       *data);
 void   billing__order__v1__list_coupons_reply__free_unpacked
                      (Billing__Order__V1__ListCouponsReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__ListStartingCouponsRequest methods */
+void   billing__order__v1__list_starting_coupons_request__init
+                     (Billing__Order__V1__ListStartingCouponsRequest         *message);
+size_t billing__order__v1__list_starting_coupons_request__get_packed_size
+                     (const Billing__Order__V1__ListStartingCouponsRequest   *message);
+size_t billing__order__v1__list_starting_coupons_request__pack
+                     (const Billing__Order__V1__ListStartingCouponsRequest   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__list_starting_coupons_request__pack_to_buffer
+                     (const Billing__Order__V1__ListStartingCouponsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__ListStartingCouponsRequest *
+       billing__order__v1__list_starting_coupons_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__list_starting_coupons_request__free_unpacked
+                     (Billing__Order__V1__ListStartingCouponsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__ListStartingCouponsReply methods */
+void   billing__order__v1__list_starting_coupons_reply__init
+                     (Billing__Order__V1__ListStartingCouponsReply         *message);
+size_t billing__order__v1__list_starting_coupons_reply__get_packed_size
+                     (const Billing__Order__V1__ListStartingCouponsReply   *message);
+size_t billing__order__v1__list_starting_coupons_reply__pack
+                     (const Billing__Order__V1__ListStartingCouponsReply   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__list_starting_coupons_reply__pack_to_buffer
+                     (const Billing__Order__V1__ListStartingCouponsReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__ListStartingCouponsReply *
+       billing__order__v1__list_starting_coupons_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__list_starting_coupons_reply__free_unpacked
+                     (Billing__Order__V1__ListStartingCouponsReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__StartCouponRequest methods */
+void   billing__order__v1__start_coupon_request__init
+                     (Billing__Order__V1__StartCouponRequest         *message);
+size_t billing__order__v1__start_coupon_request__get_packed_size
+                     (const Billing__Order__V1__StartCouponRequest   *message);
+size_t billing__order__v1__start_coupon_request__pack
+                     (const Billing__Order__V1__StartCouponRequest   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__start_coupon_request__pack_to_buffer
+                     (const Billing__Order__V1__StartCouponRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__StartCouponRequest *
+       billing__order__v1__start_coupon_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__start_coupon_request__free_unpacked
+                     (Billing__Order__V1__StartCouponRequest *message,
                       ProtobufCAllocator *allocator);
 /* Billing__Order__V1__LedgerEntry methods */
 void   billing__order__v1__ledger_entry__init
@@ -2660,6 +2754,15 @@ typedef void (*Billing__Order__V1__ListCouponsRequest_Closure)
 typedef void (*Billing__Order__V1__ListCouponsReply_Closure)
                  (const Billing__Order__V1__ListCouponsReply *message,
                   void *closure_data);
+typedef void (*Billing__Order__V1__ListStartingCouponsRequest_Closure)
+                 (const Billing__Order__V1__ListStartingCouponsRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__ListStartingCouponsReply_Closure)
+                 (const Billing__Order__V1__ListStartingCouponsReply *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__StartCouponRequest_Closure)
+                 (const Billing__Order__V1__StartCouponRequest *message,
+                  void *closure_data);
 typedef void (*Billing__Order__V1__LedgerEntry_Closure)
                  (const Billing__Order__V1__LedgerEntry *message,
                   void *closure_data);
@@ -2858,6 +2961,9 @@ extern const ProtobufCMessageDescriptor billing__order__v1__grant_coupon_request
 extern const ProtobufCMessageDescriptor billing__order__v1__grant_coupon_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__list_coupons_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__list_coupons_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__list_starting_coupons_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__list_starting_coupons_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__start_coupon_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__ledger_entry__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__ledger_transaction__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__list_statement_request__descriptor;
