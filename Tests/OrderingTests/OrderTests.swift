@@ -83,6 +83,22 @@ import Testing
         _ = try await shop.place(account, at: opening.adding(hours: 1))
     }
 
+    @Test("A name that no group can have is refused before anybody pays", arguments: ["name", "network"])
+    func longTexts(_ field: String) async throws {
+        let shop = try Shop()
+        let account = try await shop.account()
+        for (bytes, expected) in [(129, "group.text_too_long"), (128, "")] {
+            let text = String(repeating: "x", count: bytes)
+            let request = OrderV1.PlaceOrderRequest(
+                kind: .new, name: field == "name" ? text : "", network: field == "network" ? text : "", quote: quote())
+            let reason = await reason {
+                try await shop.service.placeOrder(
+                    request, shop.call(OrderV1.Orders.placeOrder.descriptor, account, at: opening))
+            }
+            #expect(reason == expected)
+        }
+    }
+
     @Test(
         "What no quote says is refused",
         arguments: [
