@@ -132,6 +132,12 @@ import Testing
         _ = try await shop.closeMonths(through: end.adding(hours: 3))
         let lines = try await shop.lines(account)
         #expect(lines.map(\.roundDownMicros).sorted() == [0, 0, 0, 0, 2400])
+        // The line is explained by what it was made of, which the late slice is no part of.
+        let roundDown = try #require(lines.first { $0.roundDownMicros == 2400 })
+        let details = try await shop.service.getLine(
+            OrderV1.GetLineRequest(lineID: roundDown.lineID),
+            shop.call(OrderV1.Bills.getLine.descriptor, account, at: end.adding(hours: 3)))
+        #expect(details.monthNetMicros == 472_400)
         #expect(try await shop.show(account).balanceMicros == 10_000_000 - 470_000 - 111_100 - 19_800)
         // The month that goes on is closed at its own end.
         #expect(try await shop.nextDue(after: end).monthCloseAt == at("2026-05-01").milliseconds)

@@ -23,7 +23,9 @@ extension OrderingService {
             }
             if source.isRoundDown {
                 details.monthNetMicros =
-                    try transaction.usageNet(of: found.account, month: BillingCalendar.month(of: line.start)).micros
+                    try transaction.usageNet(
+                        of: found.account, month: BillingCalendar.month(of: line.start), through: line.sequence
+                    ).micros
             }
             return Response(details)
         }

@@ -176,16 +176,18 @@ extension Transaction {
     }
 
     /// What the pay-as-you-go lines of the month cost net of coupons (domain 2.9).
-    func usageNet(of account: AccountID, month: Timestamp) throws -> Money {
+    /// - Parameter through: the last ledger transaction that counts; a slice may be posted after its month was closed.
+    func usageNet(of account: AccountID, month: Timestamp, through sequence: Int64 = .max) throws -> Money {
         try all(
             """
             SELECT COALESCE(SUM(l.gross - l.discount - l.coupon), 0) FROM bill_line l
             JOIN bill_source s ON s.partition = l.partition AND s.account = l.account AND s.number = l.source
             WHERE l.partition = ? AND l.account = ? AND l.start_at >= ? AND l.start_at < ? AND s.kind = ?
+                AND l.sequence <= ?
             """,
             accountKey(account) + [
                 .instant(month), .instant(BillingCalendar.monthEnd(of: month)),
-                .integer(ItemKind.payAsYouGoBill.rawValue),
+                .integer(ItemKind.payAsYouGoBill.rawValue), .integer(sequence),
             ]
         ) { $0.money(0) }.first ?? .zero
     }
