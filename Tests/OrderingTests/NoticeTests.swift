@@ -98,7 +98,7 @@ import Testing
         _ = try await shop.service.cancelUnpaid(
             OrderV1.CancelUnpaidRequest(
                 step: CommonV1.SagaStep(sagaID: "saga-\(group)", definition: "release", step: "cancel"),
-                groupID: group, wasDue: true),
+                wasDue: true, groupIDs: [group]),
             shop.call(OrderV1.OrderSteps.cancelUnpaid.descriptor, account, at: instant))
     }
 
@@ -192,7 +192,7 @@ import Testing
         #expect(try await shop.notices(other).isEmpty)
         _ = try await shop.service.cancelUnpaid(
             OrderV1.CancelUnpaidRequest(
-                step: CommonV1.SagaStep(sagaID: "saga-1", definition: "release", step: "cancel"), groupID: "ag-1"),
+                step: CommonV1.SagaStep(sagaID: "saga-1", definition: "release", step: "cancel"), groupIDs: ["ag-1"]),
             shop.call(OrderV1.OrderSteps.cancelUnpaid.descriptor, account, at: opening.adding(hours: 400)))
         #expect(try await shop.notices(account).count == 17)
     }

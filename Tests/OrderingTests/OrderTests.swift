@@ -417,15 +417,15 @@ import Testing
         let shop = try Shop()
         let account = try await shop.account()
         let order = try await shop.place(account, kind: .switch, group: "ag-7").orderID
-        func cancel(_ group: String, _ saga: String) async throws -> [String] {
+        func cancel(_ groups: [String], _ saga: String) async throws -> [String] {
             try await shop.service.cancelUnpaid(
                 OrderV1.CancelUnpaidRequest(
-                    step: CommonV1.SagaStep(sagaID: saga, definition: "release", step: "cancel"), groupID: group),
+                    step: CommonV1.SagaStep(sagaID: saga, definition: "release", step: "cancel"), groupIDs: groups),
                 shop.call(OrderV1.OrderSteps.cancelUnpaid.descriptor, account, at: opening)
             ).orderIDs
         }
-        #expect(try await cancel("ag-8", "saga-1") == [])
-        #expect(try await cancel("ag-7", "saga-2") == [order])
+        #expect(try await cancel(["ag-8"], "saga-1") == [])
+        #expect(try await cancel(["ag-8", "ag-7"], "saga-2") == [order])
         #expect(try await shop.order(account, order).cancellationCause == .groupReleased)
     }
 }
