@@ -130,18 +130,15 @@ import Testing
         let group = try await system.create(gateway, account)
         try await system.work(gateway, at: "2026-04-10 11:00:01")
         system.machine.turn(to: instant("2026-04-10 11:59:59.990"))
-        let (underWay, posted) = (Gate(), Gate())
+        let (underWay, posted, asked) = (Gate(), Gate(), Gate())
         system.taps.before(OrderV1.Accounts.topUp) { () async throws(RPCError) in
             underWay.open()
             await posted.wait()
         }
+        system.taps.after(MeteringV1.GroupSteps.resumeAccount) { () async throws(RPCError) in asked.open() }
         system.taps.after(OrderV1.Bills.postUsage) { () async throws(RPCError) in
             posted.open()
-            do {
-                while try await system.account(gateway, account).balanceMicros == 0 { await Task.yield() }
-            } catch {
-                throw RPCError(error, callID: 0)
-            }
+            await asked.wait()
         }
         async let paid = system.topUp(gateway, account, "1.00")
         await underWay.wait()

@@ -17,7 +17,7 @@ final class Taps: Sendable {
         hooks.withLock { $0.before[method.descriptor.id] = hook }
     }
 
-    /// - Parameter hook: comes when the call was carried out; what it throws is thrown in the place of the reply.
+    /// - Parameter hook: comes when the call was carried out or refused; what it throws is thrown in the place of the reply.
     func after<Request, Reply>(_ method: Method<Request, Reply>, _ hook: @escaping Hook) {
         hooks.withLock { $0.after[method.descriptor.id] = hook }
     }
@@ -35,9 +35,14 @@ struct TappedChannel: Channel {
         _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions
     ) async throws(RPCError) -> Response<Reply> {
         try await taps.takeBefore(method.descriptor.id)?()
-        let response = try await inner.call(method, request, options)
+        let outcome: Result<Response<Reply>, RPCError>
+        do {
+            outcome = .success(try await inner.call(method, request, options))
+        } catch {
+            outcome = .failure(error)
+        }
         try await taps.takeAfter(method.descriptor.id)?()
-        return response
+        return try outcome.get()
     }
 }
 
