@@ -43,22 +43,37 @@ extension MeteringService {
             do {
                 overdue.formUnion(try await post(batch, call, &reply))
             } catch let error as RPCError where error.status.mayBeOfOneAccount && scope.account == nil {
-                for account in batch.accounts {
-                    do {
-                        overdue.formUnion(try await post(batch.only([account]), call, &reply))
-                    } catch let error as RPCError
-                        where error.status.mayBeOfOneAccount && reply.failures.count < Self.largestFailures
-                    {
-                        reply.failures.append(
-                            MeteringV1.CutFailure(accountID: account.account.text, message: error.message))
-                        scope.except.insert(account.account)
-                    }
-                }
+                let (found, failures) = try await postOneByOne(batch, call, &reply)
+                // Refused are all of several: it is not a matter of the accounts.
+                if failures.count > 1, failures.count == batch.accounts.count { throw error }
+                overdue.formUnion(found)
+                scope.except.formUnion(failures.keys)
+                reply.failures += failures.map { MeteringV1.CutFailure(accountID: $0.key.text, message: $0.value) }
             }
             isDone = batch.isComplete && batch.hour == through
         }
         reply.overdueAccounts = overdue.map(\.text).sorted()
+        reply.failures.sort { $0.accountID < $1.accountID }
         return Response(reply)
+    }
+
+    /// - Returns: the accounts that were found overdue, and those that were refused, with the reason for a person.
+    private func postOneByOne(
+        _ batch: CutBatch, _ call: CallContext, _ reply: inout MeteringV1.CutReply
+    ) async throws -> (overdue: Set<AccountID>, failures: [AccountID: String]) {
+        var overdue: Set<AccountID> = []
+        var failures: [AccountID: String] = [:]
+        for account in batch.accounts {
+            do {
+                overdue.formUnion(try await post(batch.only([account]), call, &reply))
+            } catch let error as RPCError
+                where error.status.mayBeOfOneAccount
+                && reply.failures.count + failures.count < Self.largestFailures
+            {
+                failures[account.account] = error.message
+            }
+        }
+        return (overdue, failures)
     }
 
     /// Rates and posts the slices of a batch and moves its cursors.

@@ -157,7 +157,8 @@ extension MeteringService {
         return try await database.write(
             step: step, call, request,
             do: { transaction in
-                let resumption = try AccountStore(transaction, account).resume(at: at)
+                let resumption = try AccountStore(transaction, account).resume(
+                    at: at, byMonthClose: request.byMonthClose)
                 return Response(
                     MeteringV1.ResumeAccountReply(
                         groupIDs: resumption.groups.map(\.text), resourceIDs: resumption.resources.map(\.text),

@@ -24,8 +24,8 @@ package enum GroupEvent: Hashable, Sendable {
     case termEnded(at: Timestamp)
     /// The account was found overdue by the cut at that hour.
     case foundOverdue(at: Timestamp)
-    /// The account owes nothing any more.
-    case resumed(at: Timestamp)
+    /// The account owes nothing any more. A month close comes before the releases of its instant, a payment after them.
+    case resumed(at: Timestamp, byMonthClose: Bool)
     /// `nil` switches it off.
     case autoRenewalSet(AutoRenewal?)
     /// The attempt of auto-renewal of that instant failed.
@@ -73,7 +73,7 @@ package struct GroupStateMachine: Hashable, Sendable {
         case .releaseDue(let status, let since, let now): try releaseDue(status, since, now)
         case .termEnded(let at): try termEnded(at)
         case .foundOverdue(let at): try foundOverdue(at)
-        case .resumed(let at): try resumed(at)
+        case .resumed(let at, let byMonthClose): try resumed(at, byMonthClose)
         case .autoRenewalSet(let renewal): try autoRenewalSet(renewal)
         case .attemptFailed(let at): try attemptFailed(at)
         case .renamed: try renamed()

@@ -115,7 +115,9 @@ import Testing
         for account in ["acct-1", "acct-2", "acct-3"] {
             groups.append(try await rig.create(at: "2026-04-10 09:10", account: account))
         }
-        rig.order.refuse("acct-2")
+        rig.order.refuse(["acct-1", "acct-2", "acct-3"])
+        await expectRefusal("usage.changed") { try await rig.cut(through: "2026-04-10 12:00") }
+        rig.order.refuse(["acct-2"])
         let reply = try await rig.cut(through: "2026-04-10 12:00")
         #expect(
             reply.failures == [
@@ -127,7 +129,7 @@ import Testing
         #expect(try await rig.nextDue(after: "2026-04-10 12:00").cut == instant("2026-04-10 13:00"))
         // Whoever needs that very account learns why.
         await expectRefusal("usage.changed") { try await rig.cut(through: "2026-04-10 12:00", account: "acct-2") }
-        rig.order.refuse(nil)
+        rig.order.refuse([])
         #expect(try await rig.cut(through: "2026-04-10 12:00") == MeteringV1.CutReply(accounts: 3, lines: 3))
         #expect(groups.map { rig.order.lines(of: $0).count } == [3, 3, 3])
     }

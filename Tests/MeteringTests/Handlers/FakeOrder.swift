@@ -29,7 +29,7 @@ final class FakeOrder: Sendable {
         var failuresBefore = 0
         var failuresAfter = 0
         var overdue: [String] = []
-        var refused: String?
+        var refused: Set<String> = []
         var calls = 0
         var meanwhile: (@Sendable () async throws -> Void)?
     }
@@ -45,8 +45,8 @@ final class FakeOrder: Sendable {
     func fail(before: Int = 0, after: Int = 0) {
         state.withLock { ($0.failuresBefore, $0.failuresAfter) = (before, after) }
     }
-    /// Refuses to post anything of that account.
-    func refuse(_ account: String?) { state.withLock { $0.refused = account } }
+    /// Refuses to post anything of those accounts.
+    func refuse(_ accounts: Set<String>) { state.withLock { $0.refused = accounts } }
     func nameOverdue(_ accounts: [String]) { state.withLock { $0.overdue = accounts } }
     /// Runs once in the middle of the next posting, when metering has planned and not moved its cursors.
     func meanwhile(_ work: @escaping @Sendable () async throws -> Void) { state.withLock { $0.meanwhile = work } }
@@ -69,7 +69,7 @@ final class FakeOrder: Sendable {
                 state.failuresBefore -= 1
                 throw RPCError(.unavailable, "test.down", "down before posting")
             }
-            if let refused = state.refused, request.resources.contains(where: { $0.accountID == refused }) {
+            if request.resources.contains(where: { state.refused.contains($0.accountID) }) {
                 throw RPCError(.internalError, "usage.changed", "It was posted before with another content.")
             }
             var reply = OrderV1.PostUsageReply(overdueAccounts: state.overdue)

@@ -4198,7 +4198,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__drop_renewal_request__de
   (ProtobufCMessageInit) billing__metering__v1__drop_renewal_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__metering__v1__resume_account_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor billing__metering__v1__resume_account_request__field_descriptors[3] =
 {
   {
     "step",
@@ -4224,15 +4224,28 @@ static const ProtobufCFieldDescriptor billing__metering__v1__resume_account_requ
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "by_month_close",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ResumeAccountRequest, by_month_close),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__metering__v1__resume_account_request__field_indices_by_name[] = {
   1,   /* field[1] = at */
+  2,   /* field[2] = by_month_close */
   0,   /* field[0] = step */
 };
 static const ProtobufCIntRange billing__metering__v1__resume_account_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor billing__metering__v1__resume_account_request__descriptor =
 {
@@ -4242,7 +4255,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__resume_account_request__
   "Billing__Metering__V1__ResumeAccountRequest",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__ResumeAccountRequest),
-  2,
+  3,
   billing__metering__v1__resume_account_request__field_descriptors,
   billing__metering__v1__resume_account_request__field_indices_by_name,
   1,  billing__metering__v1__resume_account_request__number_ranges,
