@@ -148,6 +148,13 @@ let targets: [Target] = [
     serviceTests("Ordering"),
     serviceTests("Refunding"),
     serviceTests("Gateway"),
+    // All services in one process, on a clock that a test turns.
+    tests(
+        "SystemTests",
+        [
+            "BillingAPI", "BillingCore", "BillingTestKit", "Gateway", "Metering", "Ordering", "Pricing", "RPC",
+            "Refunding", "Storage",
+        ]),
     tests("CLITests", ["billing", "BillingAPI", "BillingCore", "BillingTestKit", "RPC"]),
     tests(
         "LoadTests",

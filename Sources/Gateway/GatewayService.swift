@@ -20,7 +20,7 @@ package final class GatewayService: Sendable {
     package static let migrations = GatewaySchema.migrations
 
     private let forwarding: Forwarding
-    private let engine: SagaEngine
+    let engine: SagaEngine
     private let configuration: Configuration
     private let health: HealthService
 

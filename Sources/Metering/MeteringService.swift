@@ -59,6 +59,7 @@ package struct MeteringService: Sendable {
         router.handle(MeteringV1.Cuts.noteRenewalAttempt, noteRenewalAttempt)
         router.handle(MeteringV1.Cuts.nextDue, nextDue)
         router.handle(MeteringV1.Cuts.cutStatus, cutStatus)
+        router.handle(MeteringV1.Cuts.listUncut, listUncut)
         router.handle(MeteringV1.Cuts.auditTimelines, auditTimelines)
         router.requireAll(MeteringV1.Cuts.all)
     }

@@ -48,6 +48,7 @@ package struct OrderingService: Sendable {
         router.handle(OrderV1.OrderSteps.autoRenew, autoRenew)
         router.handle(OrderV1.OrderSteps.startCoupon, startCoupon)
         router.handle(OrderV1.OrderSteps.cancelUnpaid, cancelUnpaid)
+        router.handle(OrderV1.OrderSteps.acknowledgeRecovery, acknowledgeRecovery)
         router.handle(OrderV1.OrderSteps.refundInFull, refundInFull)
         router.handle(OrderV1.OrderSteps.postRefund, postRefund)
 

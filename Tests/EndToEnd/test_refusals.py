@@ -42,6 +42,11 @@ class Groups(RefusalCase):
         self.refuses("group.report_too_old", "at = 2026-05-11 08:00:00", f"{report} '2026-05-11 08:00'")
         self.catches("group.instant_out_of_range", "'1969-12-31' is not an instant", f"{report} 1969-12-31")
         self.refuses("group.text_too_long", "129 bytes", f"group rename {hourly} {'x' * 129}")
+        for field in ["name", "network"]:
+            self.refuses(
+                "group.text_too_long", f"The {field} has 129 bytes",
+                f"order place {SMALL} --months 1 --pay --{field} {'x' * 129}")  # fmt: skip
+        self.assertEqual(self.api.balance(self.account), 1_000_000_000)
         self.refuses("group.not_subscription", hourly, f"group renew {hourly}", next="a pay-as-you-go group is")
         power = f"group power {hourly}"
         self.refuses(

@@ -18,7 +18,7 @@ SAGAS = {
     "release": [("release", "metering"), ("cancel-unpaid", "order")],
     "unsubscribe": [
         ("lock", "metering"), ("open-refund", "refund"), ("pay-refund", "refund"), ("post-refund", "order"),
-        ("end", "metering"), ("close-refund", "refund"),
+        ("end", "metering"), ("cancel-unpaid", "order"), ("close-refund", "refund"),
     ],
     "cancel-renewal": [
         ("lock", "metering"), ("open-refund", "refund"), ("pay-refund", "refund"), ("post-refund", "order"),
@@ -35,7 +35,7 @@ DUE_SAGAS = {
     "auto-renew": [("lock", "metering"), ("auto-renew", "order"), ("extend", "metering")],
     "release-due": [("claim", "order"), ("release", "metering"), ("cancel-unpaid", "order")],
     "start-coupon": [("post", "order"), ("resume", "metering")],
-    "resume": [("resume", "metering")],
+    "resume": [("acknowledge", "order"), ("resume", "metering")],
 }
 
 

@@ -48,8 +48,8 @@ struct DueSagaCase: Sendable, CustomTestStringConvertible {
             name: "start-coupon", work: .startCoupons, steps: ["post"], pivot: "post",
             prepare: { $0.startingCoupons = [OrderV1.Coupon(couponID: "cpn-1", accountID: "acct-1")] }),
         DueSagaCase(
-            name: "resume", work: .closeMonths, steps: ["resume"], pivot: "resume",
-            prepare: { $0.recoveredAccounts = ["acct-1"] }),
+            name: "resume", work: .closeMonths, steps: ["acknowledge", "resume"], pivot: "acknowledge",
+            prepare: { $0.recoveries = [OrderV1.Recovery(accountID: "acct-1", at: instant.milliseconds)] }),
     ]
 }
 
@@ -141,6 +141,26 @@ struct DueSagaCase: Sendable, CustomTestStringConvertible {
         let status = try await advance(try await harness.boot())
         #expect(status.now == DueSagaCase.instant)
         #expect(harness.world.script.withLock { $0.noted }.isEmpty)
+    }
+
+    @Test("What fails for one account stops no other; the clock says why it stands, and goes on when it is done")
+    func oneFails() async throws {
+        let harness = try harness(DueSagaCase.all[2])
+        harness.world.script.withLock { script in
+            var other = DueSagaCase.due(.expired, "ag-2")
+            other.group?.accountID = "acct-2"
+            script.dueGroups[.release]?.append(other)
+        }
+        let refusal = RPCError(.aborted, "test.for_now", "Not just now.")
+        harness.world.plan("release of acct-1", [.refused(refusal)], repeatsLast: true)
+        let gateway = try await harness.boot()
+        let stuck = try await advance(gateway)
+        #expect(stuck.problem == "Work that is due for account acct-1 fails: Not just now.")
+        #expect(try await harness.world.effects()["release"] == 1)
+        harness.world.heal()
+        var status = stuck
+        while !status.problem.isEmpty { status = try await advance(gateway) }
+        #expect(try await harness.world.effects()["release"] == 2)
     }
 
     @Test("The clock goes on past a saga that is parked, which is finished when its service answers again")

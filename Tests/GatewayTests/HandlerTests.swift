@@ -228,6 +228,19 @@ import Testing
         #expect(resumed?.at == ManualClock.defaultStart.milliseconds)
     }
 
+    @Test("A top-up that comes too late for some groups has their orders cancelled and their owner told")
+    func tooLate() async throws {
+        let (harness, gateway) = try await harness()
+        harness.world.script.withLock { script in
+            script.recovers = true
+            script.releasedGroups = ["ag-1", "ag-2"]
+        }
+        _ = try await gateway.channel.call(
+            GatewayV1.Accounts.topUp, OrderV1.TopUpRequest(amountMicros: 1), harness.options())
+        let cancelled = harness.world.script.withLock { $0.requests["cancel-unpaid"] } as? OrderV1.CancelUnpaidRequest
+        #expect(cancelled?.groupIDs == ["ag-1", "ag-2"] && cancelled?.wasDue == true)
+    }
+
     @Test("Two writes that clear debts of one account do not shut each other out")
     func sideBySide() async throws {
         let (harness, first) = try await harness()

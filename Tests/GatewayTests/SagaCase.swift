@@ -59,12 +59,13 @@ struct SagaCase: Sendable, CustomTestStringConvertible {
             "release", ["release", "cancel-unpaid"], pivot: "release", GatewayV1.Groups.releaseGroup,
             GatewayV1.ReleaseGroupRequest(groupID: "ag-1")),
         SagaCase(
-            "unsubscribe", ["lock", "open-refund", "pay-refund", "end", "close-refund"], pivot: "pay-refund",
-            GatewayV1.Groups.unsubscribe, GatewayV1.UnsubscribeRequest(groupID: "ag-1", token: "token")),
+            "unsubscribe", ["lock", "open-refund", "pay-refund", "end", "cancel-unpaid", "close-refund"],
+            pivot: "pay-refund", GatewayV1.Groups.unsubscribe,
+            GatewayV1.UnsubscribeRequest(groupID: "ag-1", token: "token")),
         SagaCase(
-            "unsubscribe", ["lock", "open-refund", "pay-refund", "end", "close-refund", "resume"], pivot: "pay-refund",
-            GatewayV1.Groups.unsubscribe, GatewayV1.UnsubscribeRequest(groupID: "ag-1", token: "token"),
-            prepare: recovering),
+            "unsubscribe", ["lock", "open-refund", "pay-refund", "end", "cancel-unpaid", "close-refund", "resume"],
+            pivot: "pay-refund", GatewayV1.Groups.unsubscribe,
+            GatewayV1.UnsubscribeRequest(groupID: "ag-1", token: "token"), prepare: recovering),
         SagaCase(
             "cancel-renewal", ["lock", "open-refund", "pay-refund", "drop-renewal", "close-refund", "resume"],
             pivot: "pay-refund", GatewayV1.Groups.cancelRenewal,
@@ -74,6 +75,13 @@ struct SagaCase: Sendable, CustomTestStringConvertible {
         SagaCase(
             "top-up", ["post", "resume"], pivot: "post", GatewayV1.Accounts.topUp,
             OrderV1.TopUpRequest(amountMicros: 1), prepare: recovering),
+        SagaCase(
+            "top-up", ["post", "resume", "cancel-released"], pivot: "post", GatewayV1.Accounts.topUp,
+            OrderV1.TopUpRequest(amountMicros: 1),
+            prepare: { world in
+                recovering(world)
+                world.script.withLock { $0.releasedGroups = ["ag-1", "ag-2"] }
+            }),
         SagaCase(
             "confirm-top-up", ["post", "resume"], pivot: "post", GatewayV1.Payments.confirmPayment,
             OrderV1.ConfirmPaymentRequest(reference: "top-up-1"), prepare: recovering),

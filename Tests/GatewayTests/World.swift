@@ -20,7 +20,8 @@ final class World: Sendable {
     }
 
     struct Script: Sendable {
-        /// What comes of the attempts at a step, "pay" or "undo-lock", in order; a last `repeats` goes on for ever.
+        /// What comes of the attempts at a step, "pay" or "undo-lock", or "pay of acct-1", in order; a last `repeats` goes
+        /// on for ever.
         var faults: [String: [Fault]] = [:]
         var repeats: Set<String> = []
         var calls: [String] = []
@@ -33,8 +34,14 @@ final class World: Sendable {
         var dueGroups: [MeteringV1.DueKind: [MeteringV1.DueGroup]] = [:]
         /// What order lists as starting, until it is done.
         var startingCoupons: [OrderV1.Coupon] = []
-        /// Whom a month close recovers.
-        var recoveredAccounts: [String] = []
+        /// Whom a month close recovered, until somebody sees to it.
+        var recoveries: [OrderV1.Recovery] = []
+        /// The groups that a recovery comes too late for.
+        var releasedGroups: [String] = []
+        /// Accounts that no cut of all accounts gets done.
+        var cutFailures: [MeteringV1.CutFailure] = []
+        /// Accounts that are not cut through the instant of a month close.
+        var uncut: [String] = []
         /// Attempts of auto-renewal that were noted as failed.
         var noted: [String] = []
         var lines: [String: OrderV1.LineDetails] = [:]
@@ -97,7 +104,7 @@ final class World: Sendable {
     // MARK: - Steps
 
     private static let pivots: Set<String> = [
-        "pay", "report-created", "release", "pay-refund", "post", "auto-renew", "resume",
+        "pay", "report-created", "release", "pay-refund", "post", "auto-renew", "acknowledge", "resume",
     ]
     /// What each kind of due work is called in `Script.done`, in the order of `DueStop.Work`.
     static let works = ["terms", "coupons", "cut", "months", "releases", "renewals", "orders", "notices"]
@@ -107,7 +114,7 @@ final class World: Sendable {
     ) async throws -> Response<Reply> {
         guard let step else { throw RPCError(.invalidArgument, "test.no_step", "A step without its saga.") }
         let name = (step.undo ? "undo-" : "") + step.step
-        let fault = next(name)
+        let fault = next(name, of: call.account)
         if case .lost? = fault { throw Self.lost }
         let instant = try call.instant()
         let response = try await database.write(
@@ -132,9 +139,11 @@ final class World: Sendable {
             .text(name), .integer(change), .integer(change))
     }
 
-    private func next(_ name: String) -> Fault? {
+    private func next(_ name: String, of account: String = "") -> Fault? {
         script.withLock { script in
             script.calls.append(name)
+            let own = "\(name) of \(account)"
+            let name = script.faults[own] == nil ? name : own
             guard let fault = script.faults[name]?.first else { return nil }
             if script.faults[name]?.count != 1 || !script.repeats.contains(name) {
                 script.faults[name]?.removeFirst()
@@ -182,7 +191,9 @@ final class World: Sendable {
         }
         router.handle(MeteringV1.GroupSteps.resumeAccount) { request, call in
             self.script.withLock { $0.requests["resume"] = request }
-            return try await self.step(request.step, request, call, MeteringV1.ResumeAccountReply())
+            let released = self.script.withLock { $0.releasedGroups }
+            return try await self.step(
+                request.step, request, call, MeteringV1.ResumeAccountReply(releasedGroupIDs: released))
         }
         router.handle(MeteringV1.Groups.createGroup) { request, call in
             let group = MeteringV1.InstanceGroup(
@@ -218,7 +229,15 @@ final class World: Sendable {
             return try await self.step(request.step, request, call, OrderV1.OrderReply(order: order))
         }
         router.handle(OrderV1.OrderSteps.cancelUnpaid) { request, call in
-            try await self.step(request.step, request, call, OrderV1.CancelUnpaidReply())
+            self.script.withLock { $0.requests["cancel-unpaid"] = request }
+            return try await self.step(request.step, request, call, OrderV1.CancelUnpaidReply())
+        }
+        router.handle(OrderV1.OrderSteps.acknowledgeRecovery) { request, call in
+            let reply = try await self.step(request.step, request, call, OrderV1.AccountReply())
+            if request.step?.undo == false {
+                self.script.withLock { $0.recoveries.removeAll { $0.accountID == call.account && $0.at == request.at } }
+            }
+            return reply
         }
         router.handle(OrderV1.OrderSteps.refundInFull) { request, call in
             try await self.step(request.step, request, call, OrderV1.RefundPostedReply(refundID: request.refundID))
@@ -393,20 +412,26 @@ final class World: Sendable {
         }
         router.handle(MeteringV1.Cuts.cut) { request, _ in
             try self.perform(request.accountID.isEmpty ? "cut" : "cut of \(request.accountID)", request.through)
-            return Response(MeteringV1.CutReply(lines: 2))
+            let failures = request.accountID.isEmpty ? self.script.withLock { $0.cutFailures } : []
+            return Response(MeteringV1.CutReply(lines: 2, failures: failures))
         }
         router.handle(OrderV1.Orders.expireOrders) { request, _ in
             try self.perform("orders", request.through)
             return Response(OrderV1.ExpireOrdersReply())
         }
         router.handle(OrderV1.Orders.closeMonths) { request, _ in
+            self.script.withLock { $0.requests["close-months"] = request }
             try self.perform("months", request.through)
-            return Response(
-                OrderV1.CloseMonthsReply(recoveredAccounts: self.script.withLock { $0.recoveredAccounts }))
+            return Response(OrderV1.CloseMonthsReply(recoveries: self.script.withLock { $0.recoveries }))
         }
         router.handle(OrderV1.Orders.recordNotices) { request, _ in
             try self.perform("notices", request.through)
             return Response(OrderV1.RecordNoticesReply())
+        }
+        router.handle(MeteringV1.Cuts.listUncut) { request, _ in
+            let uncut = self.script.withLock { $0.uncut }
+            return Response(
+                MeteringV1.ListUncutReply(accountIDs: Array(uncut.prefix(2)), more: uncut.count > 2))
         }
         router.handle(MeteringV1.Cuts.listDue) { request, _ in
             let due = self.script.withLock { $0.dueGroups[request.kind] ?? [] }
@@ -455,12 +480,6 @@ final class VirtualTime: TimeSource {
     }
 }
 
-/// For due work that needs no sagas.
-struct NoSagas: DueSagas {
-    func run(_ saga: DueSaga) async throws -> DueSagaOutcome { throw Died() }
-    func waitForRecovered() async {}
-}
-
 /// What a process does that dies: nothing any more.
 struct Died: Error {}
 
@@ -476,6 +495,26 @@ final class Harness: Sendable {
     init() throws {
         world = try World()
         database = try TestDatabase.make(migrations: GatewayService.migrations)
+    }
+
+    /// A gateway on the machine's clock, as a new process would be. Its clock works when a test tells it to.
+    func bootReal() async throws -> (clock: RealClock, engine: SagaEngine, channel: RouterChannel) {
+        let boot = boots.withLock { boots in
+            boots += 1
+            return boots
+        }
+        let clock = RealClock(database: database, due: ServiceDueWork(world.services), time: time)
+        let service = GatewayService(
+            database: database, services: world.services, clock: clock,
+            health: HealthService(
+                service: "gateway", version: "test", vitals: ServerVitals(bootID: boot)), bootID: boot,
+            configuration: GatewayService.Configuration(), identifiers: identifiers, time: time,
+            random: { $0.upperBound }, interruption: { _, _ in })
+        var router = Router()
+        service.register(in: &router)
+        try await clock.start()
+        try await service.engine.recover()
+        return (clock, service.engine, RouterChannel(router: router))
     }
 
     struct Gateway: Sendable {

@@ -158,6 +158,29 @@ import Testing
         #expect(try await shop.breaches() == [:])
     }
 
+    @Test("The month of an account that is not cut to its end is closed by that cut, over all that was used")
+    func heldBack() async throws {
+        let (shop, end) = (try Shop(), at("2026-04-01"))
+        var accounts: [String] = []
+        for _ in 0..<130 {
+            let account = try await shop.account("10", at: end.adding(hours: -24))
+            _ = try await shop.post(.hour(account, endingAt: end.adding(hours: -1), "0.4724"))
+            accounts.append(account)
+        }
+        let held = Array(accounts.prefix(129))
+        #expect(try await shop.closeMonths(through: end, uncut: held) == OrderV1.CloseMonthsReply(accounts: 1))
+        // It stays due, hour after hour, until it is done.
+        #expect(try await shop.nextDue(after: end.adding(hours: 5)).monthCloseAt == end.adding(hours: 6).milliseconds)
+        _ = try await shop.post(.hour(held[0], endingAt: end, "0.0099"))
+        #expect(try await shop.lines(held[0]).map(\.roundDownMicros) == [0, 0, 2300])
+        #expect(try await shop.show(held[0]).balanceMicros == 10_000_000 - 480_000)
+        // Of the others nothing was left to cut after all.
+        #expect(try await shop.closeMonths(through: end.adding(hours: 6)) == OrderV1.CloseMonthsReply(accounts: 128))
+        #expect(try await shop.lines(held[1]).map(\.roundDownMicros) == [0, 2400])
+        #expect(try await shop.nextDue(after: end.adding(hours: 6)).monthCloseAt == 0)
+        #expect(try await shop.breaches() == [:])
+    }
+
     @Test("A slice that comes after the close of its month costs what it costs, and is rounded by nobody")
     func late() async throws {
         let (shop, end) = (try Shop(), at("2026-04-01"))
@@ -169,6 +192,12 @@ import Testing
         _ = try await shop.closeMonths(through: end.adding(hours: 3))
         let lines = try await shop.lines(account)
         #expect(lines.map(\.roundDownMicros).sorted() == [0, 0, 0, 0, 2400])
+        // The line is explained by what it was made of, which the late slice is no part of.
+        let roundDown = try #require(lines.first { $0.roundDownMicros == 2400 })
+        let details = try await shop.service.getLine(
+            OrderV1.GetLineRequest(lineID: roundDown.lineID),
+            shop.call(OrderV1.Bills.getLine.descriptor, account, at: end.adding(hours: 3)))
+        #expect(details.monthNetMicros == 472_400)
         #expect(try await shop.show(account).balanceMicros == 10_000_000 - 470_000 - 111_100 - 19_800)
         // The month that goes on is closed at its own end.
         #expect(try await shop.nextDue(after: end).monthCloseAt == at("2026-05-01").milliseconds)

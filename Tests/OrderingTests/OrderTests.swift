@@ -83,6 +83,22 @@ import Testing
         _ = try await shop.place(account, at: opening.adding(hours: 1))
     }
 
+    @Test("A name that no group can have is refused before anybody pays", arguments: ["name", "network"])
+    func longTexts(_ field: String) async throws {
+        let shop = try Shop()
+        let account = try await shop.account()
+        for (bytes, expected) in [(129, "group.text_too_long"), (128, "")] {
+            let text = String(repeating: "x", count: bytes)
+            let request = OrderV1.PlaceOrderRequest(
+                kind: .new, name: field == "name" ? text : "", network: field == "network" ? text : "", quote: quote())
+            let reason = await reason {
+                try await shop.service.placeOrder(
+                    request, shop.call(OrderV1.Orders.placeOrder.descriptor, account, at: opening))
+            }
+            #expect(reason == expected)
+        }
+    }
+
     @Test(
         "What no quote says is refused",
         arguments: [
@@ -401,15 +417,15 @@ import Testing
         let shop = try Shop()
         let account = try await shop.account()
         let order = try await shop.place(account, kind: .switch, group: "ag-7").orderID
-        func cancel(_ group: String, _ saga: String) async throws -> [String] {
+        func cancel(_ groups: [String], _ saga: String) async throws -> [String] {
             try await shop.service.cancelUnpaid(
                 OrderV1.CancelUnpaidRequest(
-                    step: CommonV1.SagaStep(sagaID: saga, definition: "release", step: "cancel"), groupID: group),
+                    step: CommonV1.SagaStep(sagaID: saga, definition: "release", step: "cancel"), groupIDs: groups),
                 shop.call(OrderV1.OrderSteps.cancelUnpaid.descriptor, account, at: opening)
             ).orderIDs
         }
-        #expect(try await cancel("ag-8", "saga-1") == [])
-        #expect(try await cancel("ag-7", "saga-2") == [order])
+        #expect(try await cancel(["ag-8"], "saga-1") == [])
+        #expect(try await cancel(["ag-8", "ag-7"], "saga-2") == [order])
         #expect(try await shop.order(account, order).cancellationCause == .groupReleased)
     }
 }

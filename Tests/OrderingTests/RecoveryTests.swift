@@ -145,7 +145,35 @@ import Testing
         #expect(try await shop.breaches() == [:])
     }
 
-    @Test("The close of a month recovers an account that owes no more than the fraction of a cent, and names it again")
+    private func acknowledge(
+        _ shop: Shop, _ account: String, at instant: Timestamp, saga: String = "saga-resume"
+    ) async throws {
+        _ = try await shop.service.acknowledgeRecovery(
+            OrderV1.AcknowledgeRecoveryRequest(
+                step: CommonV1.SagaStep(sagaID: saga, definition: "resume", step: "acknowledge"),
+                at: instant.milliseconds),
+            shop.call(OrderV1.OrderSteps.acknowledgeRecovery.descriptor, account, at: instant))
+    }
+
+    @Test("A cut that is repeated names the account that it found overdue, though it has recovered since")
+    func repeatedCut() async throws {
+        let shop = try Shop()
+        let (account, other) = (try await shop.account(), try await shop.account("10"))
+        var usage = Usage(cutAt: Self.cut)
+        try usage.add(account, "ag-1", from: opening, to: Self.cut, "0.4724")
+        try usage.add(other, "ag-2", from: opening, to: Self.cut, "0.4724")
+        #expect(try await shop.post(usage).overdueAccounts == [account])
+        // Stamped before the cut it comes after it: it is moved up to it.
+        let topUp = try await shop.topUp(account, "5", at: Self.cut.adding(milliseconds: -10))
+        #expect(topUp.message.recovered && topUp.effectiveAt == Self.cut)
+        let again = try await shop.post(usage)
+        #expect(again.posted == 0 && again.overdueAccounts == [account])
+        #expect(try await shop.post(.hour(account, endingAt: Self.cut.adding(hours: 1))).overdueAccounts == [])
+    }
+
+    @Test(
+        "The close of a month recovers an account that owes no more than the fraction of a cent, and names it until somebody sees to it"
+    )
     func monthClose() async throws {
         let shop = try Shop()
         let end = at("2026-04-01")
@@ -156,16 +184,26 @@ import Testing
             #expect(try await shop.show(account).overdue)
         }
         let reply = try await shop.closeMonths(through: end)
-        #expect(reply == OrderV1.CloseMonthsReply(accounts: 2, recoveredAccounts: [account]))
+        let recovery = OrderV1.Recovery(accountID: account, at: end.milliseconds)
+        #expect(reply == OrderV1.CloseMonthsReply(accounts: 2, recoveries: [recovery]))
         let (shown, owing) = (try await shop.show(account), try await shop.show(other))
         #expect(!shown.overdue && shown.outstandingMicros == 0 && shown.balanceMicros == 0)
         #expect(owing.overdue && owing.outstandingMicros == 1)
         #expect(owing.overdueAt == end.adding(hours: -2).milliseconds)
         #expect(try await shop.notices(account).last == "+519:00 recovered 0.00")
-        // A repeat closes nothing, and tells metering again whom it has to start.
-        #expect(try await shop.closeMonths(through: end).accounts == 0)
-        #expect(try await shop.closeMonths(through: end).recoveredAccounts == [account])
-        #expect(try await shop.closeMonths(through: end.adding(hours: 1)).recoveredAccounts == [])
+        // A repeat closes nothing, and tells again whom metering has to start, as does whatever asks what is due.
+        for hours in [0, 1, 100] as [Int64] {
+            let again = try await shop.closeMonths(through: end.adding(hours: hours))
+            #expect(again == OrderV1.CloseMonthsReply(recoveries: [recovery]))
+        }
+        #expect(try await shop.nextDue(after: opening).monthCloseAt == end.milliseconds)
+        let late = end.adding(hours: 50).adding(milliseconds: 7)
+        #expect(try await shop.nextDue(after: late).monthCloseAt == end.adding(hours: 51).milliseconds)
+        try await acknowledge(shop, account, at: end.adding(milliseconds: 1))
+        #expect(try await shop.closeMonths(through: end).recoveries == [recovery])
+        try await acknowledge(shop, account, at: end, saga: "saga-resume-2")
+        #expect(try await shop.closeMonths(through: end).recoveries == [])
+        #expect(try await shop.nextDue(after: opening).monthCloseAt == 0)
         #expect(try await shop.breaches() == [:])
     }
 }

@@ -117,9 +117,11 @@ extension Shop {
             call(OrderV1.Accounts.adjust.descriptor, account, at: instant, key: key))
     }
 
-    func closeMonths(through instant: Timestamp) async throws -> OrderV1.CloseMonthsReply {
+    func closeMonths(
+        through instant: Timestamp, uncut: [String] = []
+    ) async throws -> OrderV1.CloseMonthsReply {
         try await service.closeMonths(
-            OrderV1.CloseMonthsRequest(through: instant.milliseconds),
+            OrderV1.CloseMonthsRequest(through: instant.milliseconds, uncutAccounts: uncut),
             call(OrderV1.Orders.closeMonths.descriptor, "", at: nil)
         ).message
     }

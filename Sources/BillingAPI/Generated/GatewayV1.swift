@@ -606,7 +606,7 @@ extension GatewayV1 {
         public static let messageName = "billing.gateway.v1.ServiceHealth"
 
         public var health: CommonV1.CheckReply? = nil
-        /// Why it could not be asked; empty when it answered.
+        /// Why it could not be asked; of the gateway, what due work fails. Empty when all is well.
         public var problem: String = ""
 
         public init() {}

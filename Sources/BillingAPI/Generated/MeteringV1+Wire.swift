@@ -618,6 +618,7 @@ extension MeteringV1.LockGroupRequest: WireCoded, WireReflection {
         groupID = try Checked.string(c.pointee.group_id, "group_id")
         billingMethod = try Checked.enumeration(c.pointee.billing_method.rawValue, "billing_method", .specified)
         orExpired = c.pointee.or_expired != 0
+        due = c.pointee.due != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__LockGroupRequest>, in arena: inout Arena) {
@@ -629,15 +630,17 @@ extension MeteringV1.LockGroupRequest: WireCoded, WireReflection {
         c.pointee.group_id = arena.store(groupID)
         c.pointee.billing_method = .init(rawValue: UInt32(billingMethod.rawValue))
         c.pointee.or_expired = orExpired ? 1 : 0
+        c.pointee.due = due ? 1 : 0
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(4)
+        fields.reserveCapacity(5)
         if let value = step { fields.append(("step", .message(value.wireFields))) }
         fields.append(("group_id", .text(groupID)))
         fields.append(("billing_method", .enumeration(billingMethod.wireName)))
         fields.append(("or_expired", .boolean(orExpired)))
+        fields.append(("due", .boolean(due)))
         return fields
     }
 }
@@ -851,6 +854,7 @@ extension MeteringV1.ResumeAccountRequest: WireCoded, WireReflection {
     init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ResumeAccountRequest>, _ limits: WireLimits) throws(RPCError) {
         step = try Checked.message(c.pointee.step, "step", limits)
         at = c.pointee.at
+        byMonthClose = c.pointee.by_month_close != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ResumeAccountRequest>, in arena: inout Arena) {
@@ -860,13 +864,15 @@ extension MeteringV1.ResumeAccountRequest: WireCoded, WireReflection {
             c.pointee.step = arena.store(value)
         }
         c.pointee.at = at
+        c.pointee.by_month_close = byMonthClose ? 1 : 0
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(2)
+        fields.reserveCapacity(3)
         if let value = step { fields.append(("step", .message(value.wireFields))) }
         fields.append(("at", .integer(at)))
+        fields.append(("by_month_close", .boolean(byMonthClose)))
         return fields
     }
 }
@@ -885,6 +891,7 @@ extension MeteringV1.ResumeAccountReply: WireCoded, WireReflection {
     init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ResumeAccountReply>, _ limits: WireLimits) throws(RPCError) {
         groupIDs = try Checked.strings(c.pointee.n_group_ids, c.pointee.group_ids, "group_ids", limits)
         resourceIDs = try Checked.strings(c.pointee.n_resource_ids, c.pointee.resource_ids, "resource_ids", limits)
+        releasedGroupIDs = try Checked.strings(c.pointee.n_released_group_ids, c.pointee.released_group_ids, "released_group_ids", limits)
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ResumeAccountReply>, in arena: inout Arena) {
@@ -892,13 +899,15 @@ extension MeteringV1.ResumeAccountReply: WireCoded, WireReflection {
         c.pointee.base.descriptor = Self.descriptor
         (c.pointee.group_ids, c.pointee.n_group_ids) = arena.store(groupIDs)
         (c.pointee.resource_ids, c.pointee.n_resource_ids) = arena.store(resourceIDs)
+        (c.pointee.released_group_ids, c.pointee.n_released_group_ids) = arena.store(releasedGroupIDs)
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(2)
+        fields.reserveCapacity(3)
         fields.append(("group_ids", .list(groupIDs.map { .text($0) })))
         fields.append(("resource_ids", .list(resourceIDs.map { .text($0) })))
+        fields.append(("released_group_ids", .list(releasedGroupIDs.map { .text($0) })))
         return fields
     }
 }
@@ -1606,6 +1615,38 @@ extension MeteringV1.CutRequest: WireCoded, WireReflection {
     }
 }
 
+extension MeteringV1.CutFailure: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_CutFailure()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__CutFailure>, _: WireLimits) throws(RPCError) {
+        accountID = try Checked.string(c.pointee.account_id, "account_id")
+        message = try Checked.string(c.pointee.message, "message")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__CutFailure>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__CutFailure())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.account_id = arena.store(accountID)
+        c.pointee.message = arena.store(message)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("account_id", .text(accountID)))
+        fields.append(("message", .text(message)))
+        return fields
+    }
+}
+
 extension MeteringV1.CutReply: WireCoded, WireReflection {
     public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
         self = try Self.decode(bytes, limits)
@@ -1622,6 +1663,7 @@ extension MeteringV1.CutReply: WireCoded, WireReflection {
         lines = c.pointee.lines
         waiting = c.pointee.waiting
         overdueAccounts = try Checked.strings(c.pointee.n_overdue_accounts, c.pointee.overdue_accounts, "overdue_accounts", limits)
+        failures = try Checked.messages(c.pointee.n_failures, c.pointee.failures, "failures", limits)
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__CutReply>, in arena: inout Arena) {
@@ -1631,15 +1673,17 @@ extension MeteringV1.CutReply: WireCoded, WireReflection {
         c.pointee.lines = lines
         c.pointee.waiting = waiting
         (c.pointee.overdue_accounts, c.pointee.n_overdue_accounts) = arena.store(overdueAccounts)
+        (c.pointee.failures, c.pointee.n_failures) = arena.store(failures)
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(4)
+        fields.reserveCapacity(5)
         fields.append(("accounts", .integer(Int64(accounts))))
         fields.append(("lines", .integer(Int64(lines))))
         fields.append(("waiting", .integer(Int64(waiting))))
         fields.append(("overdue_accounts", .list(overdueAccounts.map { .text($0) })))
+        fields.append(("failures", .list(failures.map { .message($0.wireFields) })))
         return fields
     }
 }
@@ -1822,6 +1866,67 @@ extension MeteringV1.CutStatusReply: WireCoded, WireReflection {
         fields.append(("accounts_due", .integer(Int64(accountsDue))))
         fields.append(("oldest_cursor", .integer(oldestCursor)))
         fields.append(("waiting", .integer(Int64(waiting))))
+        return fields
+    }
+}
+
+extension MeteringV1.ListUncutRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ListUncutRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ListUncutRequest>, _: WireLimits) throws(RPCError) {
+        through = c.pointee.through
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ListUncutRequest>, in _: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ListUncutRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.through = through
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(1)
+        fields.append(("through", .integer(through)))
+        return fields
+    }
+}
+
+extension MeteringV1.ListUncutReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_ListUncutReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ListUncutReply>, _ limits: WireLimits) throws(RPCError) {
+        accountIDs = try Checked.strings(c.pointee.n_account_ids, c.pointee.account_ids, "account_ids", limits)
+        more = c.pointee.more != 0
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ListUncutReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__ListUncutReply())
+        c.pointee.base.descriptor = Self.descriptor
+        (c.pointee.account_ids, c.pointee.n_account_ids) = arena.store(accountIDs)
+        c.pointee.more = more ? 1 : 0
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("account_ids", .list(accountIDs.map { .text($0) })))
+        fields.append(("more", .boolean(more)))
         return fields
     }
 }

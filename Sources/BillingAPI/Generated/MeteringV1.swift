@@ -509,17 +509,22 @@ extension MeteringV1 {
         public var billingMethod: CommonV1.BillingMethod = .unspecified
         /// Whether an expired subscription may be locked too: for a renewal.
         public var orExpired: Bool = false
+        /// Whether it is for what is due at the instant of the call. The clock may come late with that, so an instant
+        /// before
+        /// the account's last one is moved up to it, however early it is.
+        public var due: Bool = false
 
         public init() {}
 
         public init(
             step: CommonV1.SagaStep? = nil, groupID: String = "", billingMethod: CommonV1.BillingMethod = .unspecified,
-            orExpired: Bool = false
+            orExpired: Bool = false, due: Bool = false
         ) {
             self.step = step
             self.groupID = groupID
             self.billingMethod = billingMethod
             self.orExpired = orExpired
+            self.due = due
         }
     }
 
@@ -625,12 +630,17 @@ extension MeteringV1 {
         public var step: CommonV1.SagaStep? = nil
         /// The instant from which the account owes nothing.
         public var at: Int64 = 0
+        /// Whether the month close of that instant paid the debt: it comes before the releases of its instant, while
+        /// everything
+        /// else comes after them (domain 10).
+        public var byMonthClose: Bool = false
 
         public init() {}
 
-        public init(step: CommonV1.SagaStep? = nil, at: Int64 = 0) {
+        public init(step: CommonV1.SagaStep? = nil, at: Int64 = 0, byMonthClose: Bool = false) {
             self.step = step
             self.at = at
+            self.byMonthClose = byMonthClose
         }
     }
 
@@ -639,12 +649,15 @@ extension MeteringV1 {
 
         public var groupIDs: [String] = []
         public var resourceIDs: [String] = []
+        /// Groups that were overdue for 15 days by then: they are released, each at the end of its 15 days.
+        public var releasedGroupIDs: [String] = []
 
         public init() {}
 
-        public init(groupIDs: [String] = [], resourceIDs: [String] = []) {
+        public init(groupIDs: [String] = [], resourceIDs: [String] = [], releasedGroupIDs: [String] = []) {
             self.groupIDs = groupIDs
             self.resourceIDs = resourceIDs
+            self.releasedGroupIDs = releasedGroupIDs
         }
     }
 
@@ -1012,6 +1025,22 @@ extension MeteringV1 {
         }
     }
 
+    /// An account that could not be cut, which stops no other one. It is due still.
+    public struct CutFailure: WireMessage {
+        public static let messageName = "billing.metering.v1.CutFailure"
+
+        public var accountID: String = ""
+        /// What pricing or order said of it, for a person.
+        public var message: String = ""
+
+        public init() {}
+
+        public init(accountID: String = "", message: String = "") {
+            self.accountID = accountID
+            self.message = message
+        }
+    }
+
     public struct CutReply: WireMessage {
         public static let messageName = "billing.metering.v1.CutReply"
 
@@ -1020,14 +1049,19 @@ extension MeteringV1 {
         /// Accounts left as they are since a saga holds one of their groups; they are cut when it ends.
         public var waiting: UInt32 = 0
         public var overdueAccounts: [String] = []
+        public var failures: [MeteringV1.CutFailure] = []
 
         public init() {}
 
-        public init(accounts: UInt32 = 0, lines: UInt32 = 0, waiting: UInt32 = 0, overdueAccounts: [String] = []) {
+        public init(
+            accounts: UInt32 = 0, lines: UInt32 = 0, waiting: UInt32 = 0, overdueAccounts: [String] = [],
+            failures: [MeteringV1.CutFailure] = []
+        ) {
             self.accounts = accounts
             self.lines = lines
             self.waiting = waiting
             self.overdueAccounts = overdueAccounts
+            self.failures = failures
         }
     }
 
@@ -1109,6 +1143,34 @@ extension MeteringV1 {
             self.accountsDue = accountsDue
             self.oldestCursor = oldestCursor
             self.waiting = waiting
+        }
+    }
+
+    public struct ListUncutRequest: WireMessage {
+        public static let messageName = "billing.metering.v1.ListUncutRequest"
+
+        public var through: Int64 = 0
+
+        public init() {}
+
+        public init(through: Int64 = 0) {
+            self.through = through
+        }
+    }
+
+    public struct ListUncutReply: WireMessage {
+        public static let messageName = "billing.metering.v1.ListUncutReply"
+
+        /// The first 1,024 of them.
+        public var accountIDs: [String] = []
+        /// Whether there are more.
+        public var more: Bool = false
+
+        public init() {}
+
+        public init(accountIDs: [String] = [], more: Bool = false) {
+            self.accountIDs = accountIDs
+            self.more = more
         }
     }
 
@@ -1403,7 +1465,11 @@ extension MeteringV1 {
             "billing.metering.v1.GroupSteps/DropRenewal", .keyed)
         /// The account owes nothing from an instant on: its overdue groups are active with a new unit anchored there,
         /// its
-        /// value-added resources go on (domain 4.3). Nothing happens to an account that is not overdue.
+        /// value-added resources go on (domain 4.3). For a group that was overdue for 15 days it comes too late: that
+        /// one is
+        /// released (domain 4.4). Nothing happens to an account that is not overdue; while a cut is due by then, which
+        /// may have
+        /// found it overdue, the call is refused for now.
         public static let resumeAccount = Method<MeteringV1.ResumeAccountRequest, MeteringV1.ResumeAccountReply>(
             "billing.metering.v1.GroupSteps/ResumeAccount", .keyed)
 
@@ -1469,7 +1535,11 @@ extension MeteringV1 {
 
         /// The account owes nothing from an instant on: its overdue groups are active with a new unit anchored there,
         /// its
-        /// value-added resources go on (domain 4.3). Nothing happens to an account that is not overdue.
+        /// value-added resources go on (domain 4.3). For a group that was overdue for 15 days it comes too late: that
+        /// one is
+        /// released (domain 4.4). Nothing happens to an account that is not overdue; while a cut is due by then, which
+        /// may have
+        /// found it overdue, the call is refused for now.
         public func resumeAccount(
             _ request: MeteringV1.ResumeAccountRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<MeteringV1.ResumeAccountReply> {
@@ -1502,6 +1572,11 @@ extension MeteringV1 {
         /// How far the cuts have come.
         public static let cutStatus = Method<MeteringV1.CutStatusRequest, MeteringV1.CutStatusReply>(
             "billing.metering.v1.Cuts/CutStatus", .read)
+        /// Accounts that are not cut through an instant yet, for which a saga may hold them: their month is not closed
+        /// before.
+        /// Limits: batch.
+        public static let listUncut = Method<MeteringV1.ListUncutRequest, MeteringV1.ListUncutReply>(
+            "billing.metering.v1.Cuts/ListUncut", .read, .batch)
         /// Checks the timelines of a range of accounts, and tells what should have been billed.
         /// Limits: batch.
         public static let auditTimelines = Method<MeteringV1.AuditTimelinesRequest, MeteringV1.AuditTimelinesReply>(
@@ -1515,6 +1590,7 @@ extension MeteringV1 {
             noteRenewalAttempt.descriptor,
             nextDue.descriptor,
             cutStatus.descriptor,
+            listUncut.descriptor,
             auditTimelines.descriptor,
         ]
     }
@@ -1571,6 +1647,15 @@ extension MeteringV1 {
             _ request: MeteringV1.CutStatusRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<MeteringV1.CutStatusReply> {
             try await channel.call(Cuts.cutStatus, request, options)
+        }
+
+        /// Accounts that are not cut through an instant yet, for which a saga may hold them: their month is not closed
+        /// before.
+        /// Limits: batch.
+        public func listUncut(
+            _ request: MeteringV1.ListUncutRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<MeteringV1.ListUncutReply> {
+            try await channel.call(Cuts.listUncut, request, options)
         }
 
         /// Checks the timelines of a range of accounts, and tells what should have been billed.

@@ -1720,20 +1720,55 @@ extension OrderV1.CloseMonthsRequest: WireCoded, WireReflection {
         descriptor_of_OrderV1_CloseMonthsRequest()
     }
 
-    init(copying c: UnsafeMutablePointer<Billing__Order__V1__CloseMonthsRequest>, _: WireLimits) throws(RPCError) {
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__CloseMonthsRequest>, _ limits: WireLimits) throws(RPCError) {
         through = c.pointee.through
+        uncutAccounts = try Checked.strings(c.pointee.n_uncut_accounts, c.pointee.uncut_accounts, "uncut_accounts", limits)
     }
 
-    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__CloseMonthsRequest>, in _: inout Arena) {
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__CloseMonthsRequest>, in arena: inout Arena) {
         c.initialize(to: Billing__Order__V1__CloseMonthsRequest())
         c.pointee.base.descriptor = Self.descriptor
         c.pointee.through = through
+        (c.pointee.uncut_accounts, c.pointee.n_uncut_accounts) = arena.store(uncutAccounts)
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(1)
+        fields.reserveCapacity(2)
         fields.append(("through", .integer(through)))
+        fields.append(("uncut_accounts", .list(uncutAccounts.map { .text($0) })))
+        return fields
+    }
+}
+
+extension OrderV1.Recovery: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_Recovery()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__Recovery>, _: WireLimits) throws(RPCError) {
+        accountID = try Checked.string(c.pointee.account_id, "account_id")
+        at = c.pointee.at
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__Recovery>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__Recovery())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.account_id = arena.store(accountID)
+        c.pointee.at = at
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("account_id", .text(accountID)))
+        fields.append(("at", .integer(at)))
         return fields
     }
 }
@@ -1751,24 +1786,58 @@ extension OrderV1.CloseMonthsReply: WireCoded, WireReflection {
 
     init(copying c: UnsafeMutablePointer<Billing__Order__V1__CloseMonthsReply>, _ limits: WireLimits) throws(RPCError) {
         accounts = c.pointee.accounts
-        recoveredAccounts = try Checked.strings(c.pointee.n_recovered_accounts, c.pointee.recovered_accounts, "recovered_accounts", limits)
         more = c.pointee.more != 0
+        recoveries = try Checked.messages(c.pointee.n_recoveries, c.pointee.recoveries, "recoveries", limits)
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__CloseMonthsReply>, in arena: inout Arena) {
         c.initialize(to: Billing__Order__V1__CloseMonthsReply())
         c.pointee.base.descriptor = Self.descriptor
         c.pointee.accounts = accounts
-        (c.pointee.recovered_accounts, c.pointee.n_recovered_accounts) = arena.store(recoveredAccounts)
         c.pointee.more = more ? 1 : 0
+        (c.pointee.recoveries, c.pointee.n_recoveries) = arena.store(recoveries)
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
         fields.reserveCapacity(3)
         fields.append(("accounts", .integer(Int64(accounts))))
-        fields.append(("recovered_accounts", .list(recoveredAccounts.map { .text($0) })))
         fields.append(("more", .boolean(more)))
+        fields.append(("recoveries", .list(recoveries.map { .message($0.wireFields) })))
+        return fields
+    }
+}
+
+extension OrderV1.AcknowledgeRecoveryRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_AcknowledgeRecoveryRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__AcknowledgeRecoveryRequest>, _ limits: WireLimits) throws(RPCError) {
+        step = try Checked.message(c.pointee.step, "step", limits)
+        at = c.pointee.at
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__AcknowledgeRecoveryRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__AcknowledgeRecoveryRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        if let value = step {
+            c.pointee.step = arena.store(value)
+        }
+        c.pointee.at = at
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        if let value = step { fields.append(("step", .message(value.wireFields))) }
+        fields.append(("at", .integer(at)))
         return fields
     }
 }
@@ -1982,8 +2051,8 @@ extension OrderV1.CancelUnpaidRequest: WireCoded, WireReflection {
 
     init(copying c: UnsafeMutablePointer<Billing__Order__V1__CancelUnpaidRequest>, _ limits: WireLimits) throws(RPCError) {
         step = try Checked.message(c.pointee.step, "step", limits)
-        groupID = try Checked.string(c.pointee.group_id, "group_id")
         wasDue = c.pointee.was_due != 0
+        groupIDs = try Checked.strings(c.pointee.n_group_ids, c.pointee.group_ids, "group_ids", limits)
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__CancelUnpaidRequest>, in arena: inout Arena) {
@@ -1992,16 +2061,16 @@ extension OrderV1.CancelUnpaidRequest: WireCoded, WireReflection {
         if let value = step {
             c.pointee.step = arena.store(value)
         }
-        c.pointee.group_id = arena.store(groupID)
         c.pointee.was_due = wasDue ? 1 : 0
+        (c.pointee.group_ids, c.pointee.n_group_ids) = arena.store(groupIDs)
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
         fields.reserveCapacity(3)
         if let value = step { fields.append(("step", .message(value.wireFields))) }
-        fields.append(("group_id", .text(groupID)))
         fields.append(("was_due", .boolean(wasDue)))
+        fields.append(("group_ids", .list(groupIDs.map { .text($0) })))
         return fields
     }
 }

@@ -1155,6 +1155,7 @@ extension OrderV1 {
 
         /// 0: no order has a deadline.
         public var orderDeadlineAt: Int64 = 0
+        /// Also for recoveries that nobody has acknowledged. What is late is due at the next top of the hour.
         public var monthCloseAt: Int64 = 0
         public var noticeAt: Int64 = 0
         /// A coupon becomes usable for pay-as-you-go bills.
@@ -1177,11 +1178,30 @@ extension OrderV1 {
 
         /// Months that ended at or before it.
         public var through: Int64 = 0
+        /// Accounts that are not cut through it yet: their month is not complete. At most 1,024.
+        public var uncutAccounts: [String] = []
 
         public init() {}
 
-        public init(through: Int64 = 0) {
+        public init(through: Int64 = 0, uncutAccounts: [String] = []) {
             self.through = through
+            self.uncutAccounts = uncutAccounts
+        }
+    }
+
+    /// An account whose debt was paid by what a month close gave back; metering has to be told.
+    public struct Recovery: WireMessage {
+        public static let messageName = "billing.order.v1.Recovery"
+
+        public var accountID: String = ""
+        /// The instant of the close.
+        public var at: Int64 = 0
+
+        public init() {}
+
+        public init(accountID: String = "", at: Int64 = 0) {
+            self.accountID = accountID
+            self.at = at
         }
     }
 
@@ -1189,17 +1209,32 @@ extension OrderV1 {
         public static let messageName = "billing.order.v1.CloseMonthsReply"
 
         public var accounts: UInt32 = 0
-        /// Accounts whose debt the credit paid; metering has to be told.
-        public var recoveredAccounts: [String] = []
         /// Whether accounts are left for another call.
         public var more: Bool = false
+        /// The first 1,024 recoveries that nobody has acknowledged yet, whichever call closed their months.
+        public var recoveries: [OrderV1.Recovery] = []
 
         public init() {}
 
-        public init(accounts: UInt32 = 0, recoveredAccounts: [String] = [], more: Bool = false) {
+        public init(accounts: UInt32 = 0, more: Bool = false, recoveries: [OrderV1.Recovery] = []) {
             self.accounts = accounts
-            self.recoveredAccounts = recoveredAccounts
             self.more = more
+            self.recoveries = recoveries
+        }
+    }
+
+    public struct AcknowledgeRecoveryRequest: WireMessage {
+        public static let messageName = "billing.order.v1.AcknowledgeRecoveryRequest"
+
+        public var step: CommonV1.SagaStep? = nil
+        /// The instant of the recovery.
+        public var at: Int64 = 0
+
+        public init() {}
+
+        public init(step: CommonV1.SagaStep? = nil, at: Int64 = 0) {
+            self.step = step
+            self.at = at
         }
     }
 
@@ -1303,16 +1338,16 @@ extension OrderV1 {
         public static let messageName = "billing.order.v1.CancelUnpaidRequest"
 
         public var step: CommonV1.SagaStep? = nil
-        public var groupID: String = ""
-        /// Whether the group was released since it was overdue or expired for 15 days, which is a notice to its owner.
+        /// Whether they were released since they were overdue or expired for 15 days, which is a notice to their owner.
         public var wasDue: Bool = false
+        public var groupIDs: [String] = []
 
         public init() {}
 
-        public init(step: CommonV1.SagaStep? = nil, groupID: String = "", wasDue: Bool = false) {
+        public init(step: CommonV1.SagaStep? = nil, wasDue: Bool = false, groupIDs: [String] = []) {
             self.step = step
-            self.groupID = groupID
             self.wasDue = wasDue
+            self.groupIDs = groupIDs
         }
     }
 
@@ -2180,7 +2215,7 @@ extension OrderV1 {
             "billing.order.v1.Orders/ExpireOrders", .naturallyIdempotent, .batch)
         /// Rounds down what each account's pay-as-you-go lines of a month that is over cost, once (domain 2.9).
         /// Accounts that a
-        /// cut of the same instant settled are closed already.
+        /// cut of the same instant settled are closed already; those that are still to be cut are closed by that cut.
         /// Limits: batch.
         public static let closeMonths = Method<OrderV1.CloseMonthsRequest, OrderV1.CloseMonthsReply>(
             "billing.order.v1.Orders/CloseMonths", .naturallyIdempotent, .batch)
@@ -2246,7 +2281,7 @@ extension OrderV1 {
 
         /// Rounds down what each account's pay-as-you-go lines of a month that is over cost, once (domain 2.9).
         /// Accounts that a
-        /// cut of the same instant settled are closed already.
+        /// cut of the same instant settled are closed already; those that are still to be cut are closed by that cut.
         /// Limits: batch.
         public func closeMonths(
             _ request: OrderV1.CloseMonthsRequest, _ options: CallOptions
@@ -2288,9 +2323,13 @@ extension OrderV1 {
         /// pivot of its saga.
         public static let startCoupon = Method<OrderV1.StartCouponRequest, OrderV1.GrantCouponReply>(
             "billing.order.v1.OrderSteps/StartCoupon", .keyed)
-        /// Cancels the unpaid orders of a group that is gone.
+        /// Cancels the unpaid orders of groups that are gone.
         public static let cancelUnpaid = Method<OrderV1.CancelUnpaidRequest, OrderV1.CancelUnpaidReply>(
             "billing.order.v1.OrderSteps/CancelUnpaid", .keyed)
+        /// Takes note that somebody sees to it that metering learns of a recovery by a month close: it is not named any
+        /// more.
+        public static let acknowledgeRecovery = Method<OrderV1.AcknowledgeRecoveryRequest, OrderV1.AccountReply>(
+            "billing.order.v1.OrderSteps/AcknowledgeRecovery", .keyed)
         /// Gives back all that an order cost since its group never came up (domain 7.4).
         public static let refundInFull = Method<OrderV1.RefundInFullRequest, OrderV1.RefundPostedReply>(
             "billing.order.v1.OrderSteps/RefundInFull", .keyed)
@@ -2305,6 +2344,7 @@ extension OrderV1 {
             autoRenew.descriptor,
             startCoupon.descriptor,
             cancelUnpaid.descriptor,
+            acknowledgeRecovery.descriptor,
             refundInFull.descriptor,
             postRefund.descriptor,
         ]
@@ -2348,11 +2388,19 @@ extension OrderV1 {
             try await channel.call(OrderSteps.startCoupon, request, options)
         }
 
-        /// Cancels the unpaid orders of a group that is gone.
+        /// Cancels the unpaid orders of groups that are gone.
         public func cancelUnpaid(
             _ request: OrderV1.CancelUnpaidRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<OrderV1.CancelUnpaidReply> {
             try await channel.call(OrderSteps.cancelUnpaid, request, options)
+        }
+
+        /// Takes note that somebody sees to it that metering learns of a recovery by a month close: it is not named any
+        /// more.
+        public func acknowledgeRecovery(
+            _ request: OrderV1.AcknowledgeRecoveryRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<OrderV1.AccountReply> {
+            try await channel.call(OrderSteps.acknowledgeRecovery, request, options)
         }
 
         /// Gives back all that an order cost since its group never came up (domain 7.4).

@@ -245,6 +245,9 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_NoteRen
 static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_CutRequest(void) {
     return &billing__metering__v1__cut_request__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_CutFailure(void) {
+    return &billing__metering__v1__cut_failure__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_CutReply(void) {
     return &billing__metering__v1__cut_reply__descriptor;
 }
@@ -265,6 +268,12 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_CutStat
 }
 static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_CutStatusReply(void) {
     return &billing__metering__v1__cut_status_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ListUncutRequest(void) {
+    return &billing__metering__v1__list_uncut_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_ListUncutReply(void) {
+    return &billing__metering__v1__list_uncut_reply__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_AuditTimelinesRequest(void) {
     return &billing__metering__v1__audit_timelines_request__descriptor;
@@ -410,8 +419,14 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_NextDueRep
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_CloseMonthsRequest(void) {
     return &billing__order__v1__close_months_request__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_Recovery(void) {
+    return &billing__order__v1__recovery__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_CloseMonthsReply(void) {
     return &billing__order__v1__close_months_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_AcknowledgeRecoveryRequest(void) {
+    return &billing__order__v1__acknowledge_recovery_request__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_RecordNoticesRequest(void) {
     return &billing__order__v1__record_notices_request__descriptor;

@@ -61,6 +61,7 @@ package protocol DueWork: Sendable {
     func due(after instant: Timestamp) async throws -> DueInstants
 
     /// Does one kind of work; the sagas that it starts have ended or are parked. A repeat changes nothing.
+    /// - Throws: what stops it for everybody; what fails for single accounts is in the result.
     func perform(_ work: DueStop.Work, at stop: DueStop, _ sagas: any DueSagas) async throws -> DueResult
 
     /// Cuts one account through a top of the hour.
@@ -69,11 +70,31 @@ package protocol DueWork: Sendable {
 
 package struct DueResult: Hashable, Sendable {
     package var lines: Int64 = 0
-    /// Accounts that wait for a saga.
+    /// Accounts, or groups, that wait for a saga of somebody else.
     package var waiting: Int64 = 0
+    /// Why it failed for single accounts, for a person. It is due for them still.
+    package var failures: [String: String] = [:]
 
     package init(lines: Int64 = 0, waiting: Int64 = 0) {
         self.lines = lines
         self.waiting = waiting
     }
+
+    package mutating func add(_ other: DueResult) {
+        lines += other.lines
+        waiting += other.waiting
+        failures.merge(other.failures) { first, _ in first }
+    }
+
+    /// What failed, in a sentence or two; empty when nothing did.
+    package var problem: String {
+        guard let first = failures.min(by: { $0.key < $1.key }) else { return "" }
+        let others = failures.count == 1 ? "" : " So does that of \(failures.count - 1) other accounts."
+        return "Work that is due for account \(first.key) fails: \(first.value)\(others)"
+    }
+}
+
+/// Due work that failed for some accounts, on a clock that does not go on without it.
+struct DueWorkFailed: Error {
+    let result: DueResult
 }

@@ -253,7 +253,11 @@ package final class ManualClock: BusinessClock {
         }
         guard let sagas else { preconditionFailure("a clock that moves before it has begun") }
         var lines: Int64 = 0
-        for work in stop.work { lines += try await due.perform(work, at: stop, sagas).lines }
+        for work in stop.work {
+            let result = try await due.perform(work, at: stop, sagas)
+            lines += result.lines
+            guard result.failures.isEmpty else { throw DueWorkFailed(result: result) }
+        }
         state.withLock { state in
             state.lines += lines
             state.unfinished = nil
@@ -264,5 +268,6 @@ package final class ManualClock: BusinessClock {
 
 /// Why due work failed, for a person.
 func problem(_ error: any Error) -> String {
-    (error as? any BillingError)?.message ?? "an error inside the gateway, which is in its log."
+    if let failed = error as? DueWorkFailed { return failed.result.problem }
+    return (error as? any BillingError)?.message ?? "an error inside the gateway, which is in its log."
 }

@@ -12,6 +12,16 @@ import Synchronization
 package final class RealClock: BusinessClock {
     /// How long a process has seen its two clocks agree before it releases a group.
     static let releaseDelayMilliseconds: Int64 = 600_000
+    /// How long work waits that could not be done for some accounts, before it is tried for them again.
+    static let retryMilliseconds: Int64 = 60_000
+
+    /// Work whose instant is over although it is not done for everybody.
+    private struct Late {
+        /// On the monotonic clock: when it is tried again.
+        let from: Int64
+        /// What failed; empty when it only waits.
+        let problem: String
+    }
 
     private struct State {
         var rule: WallClockRule
@@ -19,14 +29,13 @@ package final class RealClock: BusinessClock {
         var workedThrough = Timestamp.earliest
         /// Every account is cut through this hour.
         var cutThrough = Timestamp.earliest
-        /// Accounts that the last cut passed by.
-        var waiting: Int64 = 0
+        /// How many accounts the last cut passed by.
+        var uncut: Int64 = 0
         var last: Timestamp
         var lines: Int64 = 0
         var problem = ""
         var isStopped = false
-        /// A release was due before this process could trust its clock.
-        var mustRelease = false
+        var late: [DueStop.Work: Late] = [:]
     }
 
     private let database: any Database
@@ -61,7 +70,8 @@ package final class RealClock: BusinessClock {
         return state.withLock { state in
             ClockStatus(
                 mode: .real, now: now, target: now, startedAt: state.workedThrough, lines: state.lines,
-                problem: state.problem)
+                problem: ([state.problem] + DueStop.Work.allCases.compactMap { state.late[$0]?.problem })
+                    .filter { !$0.isEmpty }.joined(separator: " "))
         }
     }
 
@@ -132,31 +142,47 @@ package final class RealClock: BusinessClock {
         }
     }
 
-    /// Does all that is due by now, in order.
+    /// Does all that is due by now, in order. What fails for single accounts is tried for them again later, and the others
+    /// go on.
     func pass(_ sagas: any DueSagas) async throws {
         let now = try stamp()
-        let mayRelease = time.monotonicMilliseconds - startedMilliseconds >= Self.releaseDelayMilliseconds
-        if mayRelease, state.withLock({ $0.mustRelease }) {
-            _ = try await due.perform(.release, at: DueStop(at: now, work: [.release]), sagas)
-            state.withLock { $0.mustRelease = false }
-        }
         while let stop = try await nextStop(notAfter: now) {
-            for work in stop.work {
-                if work == .release, !mayRelease {
-                    state.withLock { $0.mustRelease = true }
-                    continue
-                }
-                let result = try await due.perform(work, at: stop, sagas)
-                state.withLock { state in
-                    state.lines += result.lines
-                    if work == .cut { state.waiting = result.waiting }
-                }
-            }
+            for work in stop.work { try await perform(work, at: stop, sagas) }
             state.withLock { $0.workedThrough = stop.at }
         }
+        let monotonic = time.monotonicMilliseconds
+        let late = state.withLock { state in state.late.filter { $0.value.from <= monotonic } }
+        for work in DueStop.Work.allCases where late[work] != nil {
+            try await perform(work, at: DueStop(at: now, work: [work]), sagas)
+        }
         state.withLock { state in
-            // An account that waits for a saga is cut one by one before its calls until the next hour.
-            if state.waiting == 0 { state.cutThrough = BillingCalendar.hour(of: now) }
+            // Accounts that were passed by are cut one by one before their calls until the next hour.
+            if state.uncut == 0 { state.cutThrough = BillingCalendar.hour(of: now) }
+        }
+    }
+
+    private func perform(_ work: DueStop.Work, at stop: DueStop, _ sagas: any DueSagas) async throws {
+        let trustedFrom = startedMilliseconds + Self.releaseDelayMilliseconds
+        if work == .release, time.monotonicMilliseconds < trustedFrom {
+            return state.withLock { $0.late[work] = Late(from: trustedFrom, problem: "") }
+        }
+        let result = try await due.perform(work, at: stop, sagas)
+        for (account, cause) in result.failures {
+            logger.error(
+                "due work failed for an account and is tried again",
+                metadata: ["work": "\(work)", "account": "\(account)", "cause": "\(cause)"])
+        }
+        let retryAt = time.monotonicMilliseconds + Self.retryMilliseconds
+        state.withLock { state in
+            state.lines += result.lines
+            var isDone = result.failures.isEmpty
+            if work == .cut {
+                // Who waits for a saga is cut when that ends.
+                state.uncut = result.waiting + Int64(result.failures.count)
+            } else {
+                isDone = isDone && result.waiting == 0
+            }
+            state.late[work] = isDone ? nil : Late(from: retryAt, problem: result.problem)
         }
     }
 

@@ -5,20 +5,24 @@ import RPC
 // What is due that touches two services: each piece is a saga, whose key names the work, so that a repeat of the stop
 // joins it.
 extension ServiceDueWork {
-    /// Closes the months that are over, and resumes the accounts that their credit recovered. A repeat at the same
-    /// instant names the same accounts again, so none is forgotten by a crash in between.
-    func closeMonths(at stop: DueStop, _ sagas: any DueSagas) async throws {
+    /// Closes the months that are over of the accounts that are cut to their ends, and resumes the accounts that their
+    /// credit recovered. Order names those until the journal has a saga for them, so none is forgotten by a crash in
+    /// between.
+    func closeMonths(at stop: DueStop, _ sagas: any DueSagas) async throws -> DueResult {
+        let uncut = try await services.metering.call(
+            MeteringV1.Cuts.listUncut, MeteringV1.ListUncutRequest(through: stop.cutThrough.milliseconds), options(stop)
+        ).message
+        // Too many to name: their cuts come first, and close their months themselves.
+        if uncut.more { return DueResult(waiting: Int64(uncut.accountIDs.count)) }
+        var result = DueResult()
+        var seen: Set<OrderV1.Recovery> = []
         while true {
-            let reply = try await services.order.call(
-                OrderV1.Orders.closeMonths, OrderV1.CloseMonthsRequest(through: stop.at.milliseconds), options(stop)
-            ).message
-            for account in reply.recoveredAccounts {
-                _ = try await sagas.run(
-                    DueSaga(
-                        definition: .resume, account: account, group: "", key: "resume:\(stop.at.milliseconds)",
-                        input: FrozenMessages(), at: stop.at))
-            }
-            guard reply.more, reply.accounts > 0 else { return }
+            let request = OrderV1.CloseMonthsRequest(
+                through: stop.at.milliseconds, uncutAccounts: uncut.accountIDs)
+            let reply = try await services.order.call(OrderV1.Orders.closeMonths, request, options(stop)).message
+            let new = reply.recoveries.filter { seen.insert($0).inserted }
+            result.add(await forEachAccount(of: new, account: \.accountID) { try await resume($0, sagas) })
+            guard !new.isEmpty || reply.more && reply.accounts > 0 else { return result }
         }
     }
 
@@ -42,6 +46,13 @@ extension ServiceDueWork {
         }
     }
 
+    private func resume(_ recovery: OrderV1.Recovery, _ sagas: any DueSagas) async throws -> DueSagaOutcome {
+        try await sagas.run(
+            DueSaga(
+                definition: .resume, account: recovery.accountID, group: "", key: "resume:\(recovery.at)",
+                input: FrozenMessages(), at: Timestamp(milliseconds: recovery.at)))
+    }
+
     func recordNotices(at stop: DueStop) async throws {
         while true {
             let reply = try await services.order.call(
@@ -53,40 +64,49 @@ extension ServiceDueWork {
     }
 
     /// Releases a group that was overdue or expired for 15 days, if it still is.
-    func release(_ due: MeteringV1.DueGroup, at stop: DueStop, _ sagas: any DueSagas) async throws {
-        guard let group = due.group else { return }
+    func release(
+        _ due: MeteringV1.DueGroup, at stop: DueStop, _ sagas: any DueSagas
+    ) async throws -> DueSagaOutcome {
+        guard let group = due.group else { return .done }
         let isOverdue = group.status == .overdue
         let since = isOverdue ? group.overdueAt : group.expiredAt
         let input = FrozenMessages(
             MeteringV1.ReleaseGroupRequest(groupID: group.groupID, status: group.status, since: since),
-            OrderV1.CancelUnpaidRequest(groupID: group.groupID, wasDue: true),
+            OrderV1.CancelUnpaidRequest(groupIDs: [group.groupID]),
             OrderV1.ClaimOverdueRequest(overdueAt: isOverdue ? since : 0))
         // Refused: its owner paid, renewed or released it before; then it is not due any more.
-        _ = try await sagas.run(
+        return try await sagas.run(
             DueSaga(
                 definition: .releaseDue, account: group.accountID, group: group.groupID,
                 key: "release:\(group.groupID):\(since)", input: input, at: stop.at))
     }
 
     /// Makes an attempt at renewing a subscription. One that is refused is noted, so that the next one comes.
-    func autoRenew(_ due: MeteringV1.DueGroup, at stop: DueStop, _ sagas: any DueSagas) async throws {
-        guard let group = due.group else { return }
+    func autoRenew(
+        _ due: MeteringV1.DueGroup, at stop: DueStop, _ sagas: any DueSagas
+    ) async throws -> DueSagaOutcome {
+        guard let group = due.group else { return .done }
         let asked = PricingV1.QuoteRequest(
             specification: group.specification, region: group.region, instances: group.instances,
             months: group.autoRenewalMonths == 0 ? group.months : group.autoRenewalMonths, at: stop.at.milliseconds)
-        guard let quote = try await quote(asked, at: stop) else { return try await note(due, group, at: stop) }
+        guard let quote = try await quote(asked, at: stop) else {
+            try await note(due, group, at: stop)
+            return .done
+        }
         let input = FrozenMessages(
             OrderV1.AutoRenewRequest(
                 groupID: group.groupID, name: group.name, network: group.network, quote: quote),
-            MeteringV1.LockGroupRequest(groupID: group.groupID, billingMethod: .subscription, orExpired: true))
+            MeteringV1.LockGroupRequest(
+                groupID: group.groupID, billingMethod: .subscription, orExpired: true, due: true))
         let outcome = try await sagas.run(
             DueSaga(
                 definition: .autoRenew, account: group.accountID, group: group.groupID,
                 key: "auto-renew:\(group.groupID):\(due.dueAt)", input: input, at: stop.at))
         switch outcome {
         case .refused: try await note(due, group, at: stop)
-        case .done, .parked, .passedBy: return
+        case .done, .parked, .passedBy: break
         }
+        return outcome
     }
 
     /// `nil` when pricing refuses it: nothing of that kind is sold.
@@ -110,25 +130,42 @@ extension ServiceDueWork {
             options(stop, account: group.accountID))
     }
 
-    /// Does `body` for every due group: those of one account one after the other in the order of the list, since the
-    /// first may take the money that the second needs; accounts side by side. Ends when the list has nothing new.
+    /// Does `body` for every due group. Ends when the list has nothing new.
     func forEachDue(
         _ kind: MeteringV1.DueKind, at stop: DueStop,
-        _ body: @escaping @Sendable (MeteringV1.DueGroup) async throws -> Void
-    ) async throws {
+        _ body: @escaping @Sendable (MeteringV1.DueGroup) async throws -> DueSagaOutcome
+    ) async throws -> DueResult {
+        var result = DueResult()
         var seen: Set<MeteringV1.DueGroup> = []
         while true {
             let request = MeteringV1.ListDueRequest(
                 kind: kind, through: stop.at.milliseconds, limit: pageLimit)
             let page = try await services.metering.call(MeteringV1.Cuts.listDue, request, options(stop)).message.groups
             let new = page.filter { seen.insert($0).inserted }
-            guard !new.isEmpty else { return }
-            try await withThrowingTaskGroup(of: Void.self) { tasks in
-                for groups in Dictionary(grouping: new, by: { $0.group?.accountID ?? "" }).values {
-                    tasks.addTask { for due in groups { try await body(due) } }
+            guard !new.isEmpty else { return result }
+            result.add(await forEachAccount(of: new, account: { $0.group?.accountID ?? "" }, body))
+        }
+    }
+
+    /// Does `body` for every item: those of one account one after the other in their order, since the first may take the
+    /// money that the second needs; accounts side by side. What fails for one account stops the rest of its own items
+    /// and none of another.
+    private func forEachAccount<Item: Sendable>(
+        of items: [Item], account: (Item) -> String, _ body: @escaping @Sendable (Item) async throws -> DueSagaOutcome
+    ) async -> DueResult {
+        await withTaskGroup(of: DueResult.self) { tasks in
+            for (account, items) in Dictionary(grouping: items, by: account) {
+                tasks.addTask {
+                    var result = DueResult()
+                    do {
+                        for item in items where try await body(item) == .passedBy { result.waiting += 1 }
+                    } catch {
+                        result.failures[account] = problem(error)
+                    }
+                    return result
                 }
-                try await tasks.waitForAll()
             }
+            return await tasks.reduce(into: DueResult()) { $0.add($1) }
         }
     }
 

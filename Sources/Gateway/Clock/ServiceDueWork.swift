@@ -49,16 +49,15 @@ package struct ServiceDueWork: DueWork {
             let request = MeteringV1.CutRequest(
                 partitionFrom: 0, partitionTo: UInt32(Partition.count), through: stop.cutThrough.milliseconds)
             let reply = try await services.metering.call(MeteringV1.Cuts.cut, request, options)
-            return DueResult(lines: Int64(reply.lines), waiting: Int64(reply.waiting))
+            var result = DueResult(lines: Int64(reply.lines), waiting: Int64(reply.waiting))
+            for failure in reply.failures { result.failures[failure.accountID] = failure.message }
+            return result
         case .closeMonths:
-            try await closeMonths(at: stop, sagas)
-            return DueResult()
+            return try await closeMonths(at: stop, sagas)
         case .release:
-            try await forEachDue(.release, at: stop) { try await release($0, at: stop, sagas) }
-            return DueResult()
+            return try await forEachDue(.release, at: stop) { try await release($0, at: stop, sagas) }
         case .autoRenew:
-            try await forEachDue(.autoRenewal, at: stop) { try await autoRenew($0, at: stop, sagas) }
-            return DueResult()
+            return try await forEachDue(.autoRenewal, at: stop) { try await autoRenew($0, at: stop, sagas) }
         case .expireOrders:
             _ = try await services.order.call(
                 OrderV1.Orders.expireOrders, OrderV1.ExpireOrdersRequest(through: through), options)

@@ -98,7 +98,7 @@ struct GroupHandlers: Sendable {
             try await forwarding.clock.cutBefore(call, at: instant)
             let input = FrozenMessages(
                 MeteringV1.ReleaseGroupRequest(groupID: request.groupID),
-                OrderV1.CancelUnpaidRequest(groupID: request.groupID))
+                OrderV1.CancelUnpaidRequest(groupIDs: [request.groupID]))
             return try await engine.run(.release, group: request.groupID, input: input, call, request, at: instant)
         }
     }

@@ -59,7 +59,7 @@ struct OperationHandlers: Sendable {
             }
             return await group.reduce(into: []) { $0.append($1) }
         }
-        let own = GatewayV1.ServiceHealth(health: health.check())
+        let own = GatewayV1.ServiceHealth(health: health.check(), problem: forwarding.clock.status.problem)
         return Response(
             GatewayV1.SystemHealthReply(services: answers.sorted { $0.0 < $1.0 }.map { $0.1 } + [own]))
     }

@@ -68,9 +68,15 @@ struct SagaHandlers: Sendable {
             sagaID: record.sagaID, definition: record.definition, accountID: record.account, groupID: record.groupID,
             status: record.isParked ? .parked : record.status.message, step: record.step, epoch: record.epoch,
             attempts: UInt32(isLive ? progress?.attempts ?? 0 : record.attempts),
-            lastError: isLive ? progress?.lastError ?? "" : record.lastError,
+            lastError: isLive ? progress?.lastError ?? "" : refusal(record) ?? record.lastError,
             startedAt: record.createdAt.milliseconds)
     }
+}
+
+/// Why a saga was undone; `nil` for one that was not.
+private func refusal(_ record: SagaRecord) -> String? {
+    guard record.status == .aborted else { return nil }
+    do { return try record.answer?.refusal()?.description } catch { return "\(error)" }
 }
 
 extension SagaRecord.Status {

@@ -12,11 +12,11 @@ extension SagaDefinition {
         steps: [
             Step("report-created", action: reportCreated, undo: reportCreated),
             Step("refund-in-full", action: refundInFull), Step("note-refund", action: noteRefund),
-            .resume { saga throws(RPCError) in
+        ]
+            + Step.resuming { saga throws(RPCError) in
                 let posted = try saga.reply(of: "refund-in-full", as: OrderV1.RefundPostedReply.self)
                 return posted.recovered ? saga.instant(of: "refund-in-full") : nil
             },
-        ],
         reply: { saga throws(RPCError) in
             saga.answer(
                 try saga.reply(of: "report-created", as: MeteringV1.GroupReply.self),

@@ -3,7 +3,7 @@ import BillingCore
 import RPC
 
 extension SagaDefinition {
-    /// Releases a pay-as-you-go group for its owner; its unpaid orders are pointless from then on (domain 4.4).
+    /// Releases a group for its owner; its unpaid orders are pointless from then on (domain 4.4).
     ///
     /// Input: `metering.ReleaseGroupRequest`, `order.CancelUnpaidRequest`.
     static let release = SagaDefinition(
@@ -44,6 +44,9 @@ extension SagaDefinition {
     private static let cancelUnpaid: Step.Call = { saga throws(RPCError) in
         var request = try saga.input.message(1, as: OrderV1.CancelUnpaidRequest.self)
         request.step = saga.step
+        // The owner may come after the 15 days, and the notice is due all the same.
+        let cause = try saga.reply(of: "release", as: MeteringV1.GroupReply.self).group?.releaseCause
+        request.wasDue = cause == .overdue || cause == .expired
         return .to(.order, OrderV1.OrderSteps.cancelUnpaid, request, at: saga.instant(of: "release"))
     }
 }

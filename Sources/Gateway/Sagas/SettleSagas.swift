@@ -56,12 +56,10 @@ extension SagaDefinition {
         }
         return SagaDefinition(
             name, holdsLock: false, pivot: "post",
-            steps: [
-                Step("post", action: post, undo: post),
-                .resume { saga throws(RPCError) in
+            steps: [Step("post", action: post, undo: post)]
+                + Step.resuming { saga throws(RPCError) in
                     try saga.reply(of: "post", as: Reply.self).recovered ? saga.instant(of: "post") : nil
                 },
-            ],
             reply: { saga throws(RPCError) in
                 saga.answer(answer(try saga.reply(of: "post", as: Reply.self)), at: saga.instant(of: "post"))
             })

@@ -4,33 +4,32 @@ import RPC
 
 extension SagaDefinition {
     /// Unsubscribes a whole group: the refund that was quoted is paid, then the group ends at the instant that opening
-    /// the refund fixed (domain 7). What lands in the balance may end the account's being overdue.
+    /// the refund fixed (domain 7). What lands in the balance may end the account's being overdue. An order that was
+    /// placed for the group meanwhile goes with it.
     ///
     /// Input: `metering.LockGroupRequest`, `refund.OpenRefundRequest` without the group and the refund's id.
     static let unsubscribe = refunding(
-        "unsubscribe", Step("end", action: endGroup), groupFrom: "end")
+        "unsubscribe", [Step("end", action: endGroup), Step("cancel-unpaid", action: cancelUnpaid)], groupFrom: "end")
 
     /// Cancels the last pending renewal alone; the group goes on (domain 7.3).
     ///
     /// Input: as of `unsubscribe`; the request to open says that it is for the renewal only.
     static let cancelRenewal = refunding(
-        "cancel-renewal", Step("drop-renewal", action: dropRenewal), groupFrom: "drop-renewal")
+        "cancel-renewal", [Step("drop-renewal", action: dropRenewal)], groupFrom: "drop-renewal")
 
-    /// - Parameter change: what happens to the group, which it unlocks, once the money is on its way.
-    private static func refunding(_ name: String, _ change: Step, groupFrom: String) -> SagaDefinition {
+    /// - Parameter changes: what happens to the group, which the first one unlocks, once the money is on its way.
+    private static func refunding(_ name: String, _ changes: [Step], groupFrom: String) -> SagaDefinition {
         SagaDefinition(
             name, holdsLock: true, pivot: "pay-refund",
             steps: [
                 Step("lock", action: lockSubscription, undo: lockSubscription),
                 Step("open-refund", action: openRefund, undo: openRefund),
                 Step("pay-refund", action: payRefund, undo: payRefund),
-                change,
-                Step("close-refund", action: closeRefund),
-                .resume { saga throws(RPCError) in
+            ] + changes + [Step("close-refund", action: closeRefund)]
+                + Step.resuming { saga throws(RPCError) in
                     let paid = try saga.reply(of: "pay-refund", as: RefundV1.RefundReply.self)
                     return paid.recovered ? try saga.refundInstant() : nil
                 },
-            ],
             reply: { saga throws(RPCError) in
                 let reply = GatewayV1.UnsubscribeReply(
                     refund: try saga.reply(of: "close-refund", as: RefundV1.RefundReply.self).refund,
@@ -65,6 +64,12 @@ extension SagaDefinition {
         let frozen = try saga.input.message(0, as: MeteringV1.LockGroupRequest.self)
         let request = MeteringV1.EndGroupRequest(step: saga.step, groupID: frozen.groupID, at: at.milliseconds)
         return .to(.metering, MeteringV1.GroupSteps.endGroup, request, at: at)
+    }
+
+    private static let cancelUnpaid: Step.Call = { saga throws(RPCError) in
+        let frozen = try saga.input.message(0, as: MeteringV1.LockGroupRequest.self)
+        let request = OrderV1.CancelUnpaidRequest(step: saga.step, groupIDs: [frozen.groupID])
+        return .to(.order, OrderV1.OrderSteps.cancelUnpaid, request, at: try saga.refundInstant())
     }
 
     private static let dropRenewal: Step.Call = { saga throws(RPCError) in

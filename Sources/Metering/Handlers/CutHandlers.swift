@@ -7,15 +7,19 @@ extension MeteringService {
     /// The most slices that are rated and posted in one call; half of what a message may hold, since a price change makes
     /// two of one.
     private static let largestBatch = 2048
+    /// How many accounts may fail by themselves before the cut fails for all: then it is hardly a matter of the accounts.
+    private static let largestFailures = 64
 
     /// Cuts, hour by hour, what is due through an instant: rates the slices, posts them, moves the cursors and stops
     /// what is billed by use on the accounts that order found overdue, in the same transaction. A crash between any two
-    /// of these repeats the batch, which changes nothing that is done; so does another cut beside it.
-    /// - Throws: `CutError`; the refusals of pricing and order. What was committed by then stays.
+    /// of these repeats the batch, which changes nothing that is done; so does another cut beside it. An account that
+    /// pricing or order refuses by itself is passed by and told.
+    /// - Throws: `CutError`; the refusals of pricing and order that are about all accounts, or about the only one that was
+    ///   asked for. What was committed by then stays.
     package func cut(
         _ request: MeteringV1.CutRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.CutReply> {
-        let scope = try CutScope(request)
+        var scope = try CutScope(request)
         let through = try Timestamp(checked: request.through, "through")
         guard BillingCalendar.hour(of: through) == through else { throw CutError.notTopOfHour(through) }
         var reply = MeteringV1.CutReply()
@@ -27,7 +31,7 @@ extension MeteringService {
                     .deadlineExceeded, "call.deadline_exceeded",
                     "The cut did not get through \(through) in time. What it did stays; call it again.")
             }
-            let (batch, waiting) = try await database.write(.bulk) { transaction in
+            let (batch, waiting) = try await database.write(.bulk) { [scope] transaction in
                 let store = CutStore(transaction)
                 return (
                     try store.plan(scope, through: through, slices: Self.largestBatch),
@@ -36,21 +40,58 @@ extension MeteringService {
             }
             reply.waiting = UInt32(waiting)
             guard let batch else { break }
-            let usage = UsageBatch(batch)
-            var found: Set<AccountID> = []
-            for range in usage.ranges(of: Self.largestBatch) {
-                let rated = try await prices.rate(usage.rateRequest(range), call.onward).message
-                let posted = try await bills.postUsage(try usage.postRequest(range, rated), call.onward).message
-                reply.lines += posted.posted
-                found.formUnion(try posted.overdueAccounts.map { try AccountID($0) })
+            do {
+                overdue.formUnion(try await post(batch, call, &reply))
+            } catch let error as RPCError where error.status.mayBeOfOneAccount && scope.account == nil {
+                let (found, failures) = try await postOneByOne(batch, call, &reply)
+                // Refused are all of several: it is not a matter of the accounts.
+                if failures.count > 1, failures.count == batch.accounts.count { throw error }
+                overdue.formUnion(found)
+                scope.except.formUnion(failures.keys)
+                reply.failures += failures.map { MeteringV1.CutFailure(accountID: $0.key.text, message: $0.value) }
             }
-            overdue.formUnion(found)
-            reply.accounts += UInt32(
-                try await database.write(.bulk) { [found] in try CutStore($0).commit(batch, overdue: found) })
             isDone = batch.isComplete && batch.hour == through
         }
         reply.overdueAccounts = overdue.map(\.text).sorted()
+        reply.failures.sort { $0.accountID < $1.accountID }
         return Response(reply)
+    }
+
+    /// - Returns: the accounts that were found overdue, and those that were refused, with the reason for a person.
+    private func postOneByOne(
+        _ batch: CutBatch, _ call: CallContext, _ reply: inout MeteringV1.CutReply
+    ) async throws -> (overdue: Set<AccountID>, failures: [AccountID: String]) {
+        var overdue: Set<AccountID> = []
+        var failures: [AccountID: String] = [:]
+        for account in batch.accounts {
+            do {
+                overdue.formUnion(try await post(batch.only([account]), call, &reply))
+            } catch let error as RPCError
+                where error.status.mayBeOfOneAccount
+                && reply.failures.count + failures.count < Self.largestFailures
+            {
+                failures[account.account] = error.message
+            }
+        }
+        return (overdue, failures)
+    }
+
+    /// Rates and posts the slices of a batch and moves its cursors.
+    /// - Returns: the accounts that it found overdue.
+    private func post(
+        _ batch: CutBatch, _ call: CallContext, _ reply: inout MeteringV1.CutReply
+    ) async throws -> Set<AccountID> {
+        let usage = UsageBatch(batch)
+        var found: Set<AccountID> = []
+        for range in usage.ranges(of: Self.largestBatch) {
+            let rated = try await prices.rate(usage.rateRequest(range), call.onward).message
+            let posted = try await bills.postUsage(try usage.postRequest(range, rated), call.onward).message
+            reply.lines += posted.posted
+            found.formUnion(try posted.overdueAccounts.map { try AccountID($0) })
+        }
+        reply.accounts += UInt32(
+            try await database.write(.bulk) { [found] in try CutStore($0).commit(batch, overdue: found) })
+        return found
     }
 
     /// Ends the terms that are over: the next paid one begins, or the group expires. Groups that a saga holds come
@@ -150,6 +191,18 @@ extension MeteringService {
             })
     }
 
+    /// The accounts that are not cut through an instant yet.
+    package func listUncut(
+        _ request: MeteringV1.ListUncutRequest, _: CallContext
+    ) async throws -> Response<MeteringV1.ListUncutReply> {
+        let through = try Timestamp(checked: request.through, "through")
+        let largestPage = 1024
+        let accounts = try await database.read { try CutStore($0).uncut(through: through, limit: largestPage + 1) }
+        return Response(
+            MeteringV1.ListUncutReply(
+                accountIDs: accounts.prefix(largestPage).map(\.text), more: accounts.count > largestPage))
+    }
+
     /// How far the cuts have come at the instant of the call; on a call that is not stamped, whatever is due counts.
     package func cutStatus(
         _: MeteringV1.CutStatusRequest, _ call: CallContext
@@ -161,6 +214,11 @@ extension MeteringService {
                 accountsDue: UInt32(status.due), oldestCursor: status.oldestCursor?.milliseconds ?? 0,
                 waiting: UInt32(status.waiting)))
     }
+}
+
+extension Status {
+    /// Whether it can be about one account of many; the others say that a service cannot answer now.
+    fileprivate var mayBeOfOneAccount: Bool { isRecorded || self == .internalError }
 }
 
 extension CutScope {

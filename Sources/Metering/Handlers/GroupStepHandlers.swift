@@ -6,7 +6,8 @@ import Storage
 extension MeteringService {
     /// Takes an active group for a saga, or for a renewal an expired one, so that nothing else moves it and its account
     /// is not cut meanwhile. Undo gives it back. The reply's instant is not before the account's last one.
-    /// - Throws: `GroupError.locked` while another saga holds it; `AccountBusyError.cutDue` while a cut is under way.
+    /// - Throws: `GroupError.locked` while another saga holds it; `.notActive` also for one that is to be released by then;
+    ///   `AccountBusyError.cutDue` while a cut is under way.
     package func lockGroup(
         _ request: MeteringV1.LockGroupRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.GroupReply> {
@@ -21,10 +22,10 @@ extension MeteringService {
                 let store = AccountStore(transaction, account)
                 var group = try store.group(id)
                 var progress = try store.progress()
-                let effective = try progress.admit(instant)
+                let effective = request.due ? progress.follow(instant) : try progress.admit(instant)
                 let wasHeld = group.state.lock != nil
-                _ = try group.take(.locked(by: saga, for: method, orExpired: request.orExpired))
-                if !wasHeld { try progress.lock() }
+                _ = try group.take(.locked(by: saga, for: method, orExpired: request.orExpired, at: effective))
+                if !wasHeld { try progress.lock(at: request.due ? instant : effective) }
                 try store.update(group)
                 try store.save(progress)
                 return Response(MeteringV1.GroupReply(group), effectiveAt: effective)
@@ -111,7 +112,7 @@ extension MeteringService {
 
     /// Releases a group. For its owner: a pay-as-you-go one is billed to the end of the unit that is running, an
     /// overdue or expired one just goes. When due: one that is overdue or expired since the instant named, 15 days
-    /// later. The pivot of its saga.
+    /// later, and however late the call comes. The pivot of its saga.
     /// - Throws: `GroupError.notPayAsYouGo` for a subscribed one; `.locked` while a saga holds it; `.notDue` when its
     ///   state is not what the request says.
     package func releaseGroup(
@@ -128,13 +129,15 @@ extension MeteringService {
                 let store = AccountStore(transaction, account)
                 var group = try store.group(id)
                 var progress = try store.progress()
-                let effective = try progress.admit(instant)
-                let change =
-                    if let expected {
-                        try group.take(.releaseDue(expected.status, since: expected.since, now: effective))
-                    } else {
-                        try group.take(.released(at: effective))
-                    }
+                let effective: Timestamp
+                let change: TimelineChange?
+                if let expected {
+                    effective = progress.follow(instant)
+                    change = try group.take(.releaseDue(expected.status, since: expected.since, now: effective))
+                } else {
+                    effective = try progress.admit(instant)
+                    change = try group.take(.released(at: effective))
+                }
                 try store.update(group)
                 try store.apply(change, to: group, &progress)
                 try store.save(progress)
@@ -142,8 +145,9 @@ extension MeteringService {
             }, undo: { _ in }, isPivot: true)
     }
 
-    /// The account owes nothing from an instant on: its overdue groups are active again. Follows the pivot that ended
-    /// the debt.
+    /// The account owes nothing from an instant on: its overdue groups are active again, or released if their 15 days
+    /// are over. Follows the pivot that ended the debt.
+    /// - Throws: `AccountBusyError.cutDue` while a cut is due by then.
     package func resumeAccount(
         _ request: MeteringV1.ResumeAccountRequest, _ call: CallContext
     ) async throws -> Response<MeteringV1.ResumeAccountReply> {
@@ -153,10 +157,12 @@ extension MeteringService {
         return try await database.write(
             step: step, call, request,
             do: { transaction in
-                let (groups, resources) = try AccountStore(transaction, account).resume(at: at)
+                let resumption = try AccountStore(transaction, account).resume(
+                    at: at, byMonthClose: request.byMonthClose)
                 return Response(
                     MeteringV1.ResumeAccountReply(
-                        groupIDs: groups.map(\.text), resourceIDs: resources.map(\.text)), effectiveAt: at)
+                        groupIDs: resumption.groups.map(\.text), resourceIDs: resumption.resources.map(\.text),
+                        releasedGroupIDs: resumption.released.map(\.text)), effectiveAt: at)
             }, undo: { _ in }, isPivot: true)
     }
 }

@@ -190,13 +190,3 @@ extension CallContext {
     /// The stamped instant, within the years that are kept.
     func checkedInstant() throws -> Timestamp { try Timestamp(checked: try instant().milliseconds, "effective_at") }
 }
-
-/// Texts that an owner chooses.
-enum OwnerText {
-    static let largestBytes = 128
-
-    static func checked(_ text: String, _ field: String) throws(GroupError) -> String {
-        guard text.utf8.count <= largestBytes else { throw .textTooLong(field: field, bytes: text.utf8.count) }
-        return text
-    }
-}

@@ -201,7 +201,7 @@ private struct Purchase {
 /// What an owner calls a network.
 private enum NetworkName {
     /// "default" when empty, as for groups.
-    static func checked(_ text: String) throws(GroupError) -> String {
+    static func checked(_ text: String) throws(OwnerTextError) -> String {
         text.isEmpty ? "default" : try OwnerText.checked(text, "network")
     }
 }

@@ -30,6 +30,13 @@ package struct AccountProgress: Hashable, Sendable {
         try clock.admit(instant)
     }
 
+    /// The instant at which what is due at `instant` takes effect. The clock may come late with that, however much has
+    /// happened to the account since.
+    package mutating func follow(_ instant: Timestamp) -> Timestamp {
+        clock.note(instant)
+        return clock.lastAt ?? instant
+    }
+
     /// Takes note of an instant that a saga's earlier step fixed.
     package mutating func note(_ instant: Timestamp) { clock.note(instant) }
 
@@ -44,9 +51,10 @@ package struct AccountProgress: Hashable, Sendable {
 
     /// A saga takes a group. From here on the account waits, so a cut must not be on its way: it could bill beyond the
     /// instant that the saga is about to fix.
-    /// - Throws: while a cut is due at an instant that the account has come to; try again when it is done.
-    package mutating func lock() throws(AccountBusyError) {
-        if locks == 0, let dueAt, let last = clock.lastAt, dueAt <= last { throw .cutDue(dueAt) }
+    /// - Parameter instant: the one that the account has come to; of what is due and late, the one at which it was due.
+    /// - Throws: while a cut is due by then; try again when it is done.
+    package mutating func lock(at instant: Timestamp) throws(AccountBusyError) {
+        if locks == 0 { try requireCut(through: instant) }
         locks += 1
     }
 
@@ -66,11 +74,20 @@ package struct AccountProgress: Hashable, Sendable {
     /// The account owes nothing from `instant` on. What is billed by use accrues again by `accrues(from:)`.
     /// - Returns: whether it was overdue. One that was found overdue after `instant` stays so: the recovery is an old
     ///   one.
-    package mutating func recover(at instant: Timestamp) -> Bool {
-        guard let since = overdueAt, since <= instant else { return false }
+    /// - Throws: while a cut is due by then: order may have recovered from what that cut found, so it comes first.
+    package mutating func recover(at instant: Timestamp) throws(AccountBusyError) -> Bool {
+        guard let since = overdueAt else {
+            try requireCut(through: instant)
+            return false
+        }
+        guard since <= instant else { return false }
         note(instant)
         overdueAt = nil
         return true
+    }
+
+    private func requireCut(through instant: Timestamp) throws(AccountBusyError) {
+        if let dueAt, dueAt <= instant { throw .cutDue(dueAt) }
     }
 
     /// What costs money by use cannot be begun on an overdue account (domain 4.2).

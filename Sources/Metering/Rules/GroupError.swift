@@ -36,7 +36,6 @@ package enum GroupError: BillingError, Hashable {
     case instanceNotRunning(String)
     case reportTooOld(Timestamp, notBefore: Timestamp)
     case reportAhead(Timestamp, now: Timestamp)
-    case textTooLong(field: String, bytes: Int)
     /// A field that only goes with another one.
     case unexpected(field: String, value: String)
     /// A field without which the request makes no sense.
@@ -54,7 +53,7 @@ package enum GroupError: BillingError, Hashable {
             .notLastRenewal:
             .failedPrecondition
         case .locked: .aborted
-        case .instanceCount, .textTooLong, .unexpected, .missing, .termMalformed, .instantOutOfRange, .renewalMonths:
+        case .instanceCount, .unexpected, .missing, .termMalformed, .instantOutOfRange, .renewalMonths:
             .invalidArgument
         }
     }
@@ -83,7 +82,6 @@ package enum GroupError: BillingError, Hashable {
         case .instanceNotRunning: "instance.not_running"
         case .reportTooOld: "group.report_too_old"
         case .reportAhead: "group.report_ahead"
-        case .textTooLong: "group.text_too_long"
         case .unexpected: "group.unexpected_field"
         case .missing: "group.missing_field"
         case .termMalformed: "group.term_malformed"
@@ -127,7 +125,6 @@ package enum GroupError: BillingError, Hashable {
         case .reportTooOld(let at, let floor):
             "The account has events at \(floor), after the reported \(at). Report it without an instant, which means now."
         case .reportAhead(let at, let now): "The reported \(at) is after now, \(now)."
-        case .textTooLong(let field, let bytes): "The \(field) has \(bytes) bytes; at most 128 are kept."
         case .unexpected(let field, _): "The field \(field) only goes with a group that an order pays for."
         case .missing(let field): "The field \(field) is missing."
         case .termMalformed: "A term starts at an instant, ends at a later one and has at least one month."
@@ -145,8 +142,7 @@ package enum GroupError: BillingError, Hashable {
         case .instanceCount: "instances"
         case .instanceNotFound, .instanceNotRunning: "instance_id"
         case .reportTooOld, .reportAhead: "at"
-        case .textTooLong(let field, _), .unexpected(let field, _), .missing(let field),
-            .instantOutOfRange(let field, _):
+        case .unexpected(let field, _), .missing(let field), .instantOutOfRange(let field, _):
             field
         case .termMalformed, .termUnconnected: "term"
         case .notHeld, .beforeBeginning, .billedBeyond, .termRuns: ""
@@ -171,7 +167,7 @@ package enum GroupError: BillingError, Hashable {
         case .unexpected(_, let value): value
         case .termMalformed(let start, let end): "\(start) to \(end)"
         case .instantOutOfRange(_, let milliseconds): String(milliseconds)
-        case .notHeld, .termRuns, .textTooLong, .missing: ""
+        case .notHeld, .termRuns, .missing: ""
         }
     }
 }

@@ -3,6 +3,7 @@ import BillingCore
 /// How a group's use stops, goes on and ends.
 extension GroupStateMachine {
     mutating func released(_ at: Timestamp) throws(GroupError) -> TimelineChange? {
+        if let due = state.releaseAt, due <= at { return try releasedWhenDue(due) }
         switch state {
         case .overdue(let unit, let anchor, let since):
             guard since <= at else { throw .beforeBeginning(group, at) }
@@ -30,6 +31,11 @@ extension GroupStateMachine {
         guard state.status == status, let due = state.releaseAt, due <= now,
             due == BillingCalendar.releaseAt(since: since)
         else { throw .notDue(group, status, since: since) }
+        return try releasedWhenDue(due)
+    }
+
+    /// - Parameter due: the end of the 15 days of an overdue or expired group.
+    private mutating func releasedWhenDue(_ due: Timestamp) throws(GroupError) -> TimelineChange? {
         guard state.lock == nil else { throw .locked(group) }
         let overdueSince: Timestamp? = if case .overdue(_, _, let since) = state { since } else { nil }
         let cause: ReleaseCause = overdueSince == nil ? .expired : .overdue
@@ -56,10 +62,13 @@ extension GroupStateMachine {
         }
     }
 
-    /// A new unit starts at the recovery; what was left of the old one is waived (domain 4.3).
-    mutating func resumed(_ at: Timestamp) throws(GroupError) -> TimelineChange? {
+    /// A new unit starts at the recovery; what was left of the old one is waived (domain 4.3). A recovery after the 15
+    /// days comes too late: the group is released where they ended, whether that was done by then or not (domain 4.4).
+    mutating func resumed(_ at: Timestamp, _ byMonthClose: Bool) throws(GroupError) -> TimelineChange? {
         guard case .overdue(let unit, let anchor, let since) = state else { return nil }
         guard since <= at else { throw .beforeBeginning(group, at) }
+        let due = BillingCalendar.releaseAt(since: since)
+        guard at < due || byMonthClose && at == due else { return try releasedWhenDue(due) }
         // A group that was created while the cut was under way may be later than a recovery at its hour.
         let start = max(at, anchor)
         state = .active(.payAsYouGo(unit, anchor: start), lock: nil)

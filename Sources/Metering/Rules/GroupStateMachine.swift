@@ -6,7 +6,7 @@ package enum GroupEvent: Hashable, Sendable {
     case creationReported(at: Timestamp, unit: BillingUnit?)
     case creationFailed(at: Timestamp)
     /// A saga that makes sense for one billing method takes the group for itself, `orExpired` if its term may be over.
-    case locked(by: SagaID, for: BillingMethod, orExpired: Bool)
+    case locked(by: SagaID, for: BillingMethod, orExpired: Bool, at: Timestamp)
     case unlocked(by: SagaID)
     /// A switch was paid: the subscription starts at the instant of payment. Unlocks.
     case switched(Subscription, by: SagaID)
@@ -24,8 +24,8 @@ package enum GroupEvent: Hashable, Sendable {
     case termEnded(at: Timestamp)
     /// The account was found overdue by the cut at that hour.
     case foundOverdue(at: Timestamp)
-    /// The account owes nothing any more.
-    case resumed(at: Timestamp)
+    /// The account owes nothing any more. A month close comes before the releases of its instant, a payment after them.
+    case resumed(at: Timestamp, byMonthClose: Bool)
     /// `nil` switches it off.
     case autoRenewalSet(AutoRenewal?)
     /// The attempt of auto-renewal of that instant failed.
@@ -63,7 +63,7 @@ package struct GroupStateMachine: Hashable, Sendable {
         switch event {
         case .creationReported(let at, let unit): try creationReported(at, unit)
         case .creationFailed(let at): try creationFailed(at)
-        case .locked(let saga, let method, let orExpired): try locked(saga, method, orExpired)
+        case .locked(let saga, let method, let orExpired, let at): try locked(saga, method, orExpired, at)
         case .unlocked(let saga): unlocked(saga)
         case .switched(let subscription, let saga): try switched(subscription, saga)
         case .unsubscribed(let at, let saga): try unsubscribed(at, saga)
@@ -73,7 +73,7 @@ package struct GroupStateMachine: Hashable, Sendable {
         case .releaseDue(let status, let since, let now): try releaseDue(status, since, now)
         case .termEnded(let at): try termEnded(at)
         case .foundOverdue(let at): try foundOverdue(at)
-        case .resumed(let at): try resumed(at)
+        case .resumed(let at, let byMonthClose): try resumed(at, byMonthClose)
         case .autoRenewalSet(let renewal): try autoRenewalSet(renewal)
         case .attemptFailed(let at): try attemptFailed(at)
         case .renamed: try renamed()
@@ -111,11 +111,13 @@ package struct GroupStateMachine: Hashable, Sendable {
         }
     }
 
+    /// From the end of its 15 days on a group is as good as released, however late that is done (domain 5.4).
     private mutating func locked(
-        _ saga: SagaID, _ method: BillingMethod, _ orExpired: Bool
+        _ saga: SagaID, _ method: BillingMethod, _ orExpired: Bool, _ at: Timestamp
     ) throws(GroupError) -> TimelineChange? {
         if orExpired, case .expired(let subscription, let lock) = state {
             guard lock == nil || lock == saga else { throw .locked(group) }
+            guard at < subscription.releaseAt else { throw .notActive(group, .released) }
             try require(method, .subscription(subscription))
             state = .expired(subscription, lock: saga)
             return nil
@@ -123,6 +125,9 @@ package struct GroupStateMachine: Hashable, Sendable {
         let (billing, lock) = try active()
         guard lock == nil || lock == saga else { throw .locked(group) }
         try require(method, billing)
+        if case .subscription(let subscription) = billing, subscription.releaseAt <= at {
+            throw .notActive(group, .released)
+        }
         state = .active(billing, lock: saga)
         return nil
     }

@@ -27,8 +27,8 @@ package struct Subscription: Hashable, Sendable {
     /// The end of the last paid term.
     package var paidThrough: Timestamp { pending.last?.end ?? current.end }
 
-    /// When it is released if nothing is paid (domain 5.4).
-    package var releaseAt: Timestamp { BillingCalendar.releaseAt(since: current.end) }
+    /// When it is released if nothing more is paid (domain 5.4).
+    package var releaseAt: Timestamp { BillingCalendar.releaseAt(since: paidThrough) }
 
     /// Months that auto-renewal buys: as many as were bought last unless set.
     package var renewalMonths: Int { autoRenewal?.months ?? (pending.last ?? current).months }

@@ -6,6 +6,8 @@ package struct CutScope: Hashable, Sendable {
     package let partitions: Range<Int>
     /// Only this account; `nil`: all of the partitions.
     package let account: AccountID?
+    /// Accounts that it passes by.
+    package var except: Set<AccountID> = []
 
     package init(partitions: Range<Int>, account: AccountID?) {
         self.partitions = partitions
@@ -14,13 +16,18 @@ package struct CutScope: Hashable, Sendable {
 
     /// - Parameter table: the alias of `account_progress` with its dot, where a query has one.
     fileprivate func condition(on table: String = "") -> String {
-        let range = "\(table)partition >= ? AND \(table)partition < ?"
-        return account == nil ? range : range + " AND \(table)account = ?"
+        var condition = "\(table)partition >= ? AND \(table)partition < ?"
+        if account != nil { condition += " AND \(table)account = ?" }
+        if !except.isEmpty {
+            let places = Array(repeating: "?", count: except.count).joined(separator: ", ")
+            condition += " AND \(table)account NOT IN (\(places))"
+        }
+        return condition
     }
 
     fileprivate var arguments: [SQLValue] {
         let range: [SQLValue] = [.integer(partitions.lowerBound), .integer(partitions.upperBound)]
-        return account.map { range + [.text($0.text)] } ?? range
+        return range + (account.map { [.text($0.text)] } ?? []) + except.map { .text($0.text) }
     }
 }
 
@@ -36,6 +43,11 @@ package struct CutBatch: Hashable, Sendable {
     package let accounts: [Account]
     /// Whether no other account of the scope is due at this hour.
     package let isComplete: Bool
+
+    /// The same for some of its accounts.
+    package func only(_ accounts: [Account]) -> CutBatch {
+        CutBatch(hour: hour, accounts: accounts, isComplete: isComplete)
+    }
 }
 
 /// The hourly cut's view of all accounts, from within one unit of work.
@@ -138,6 +150,15 @@ package struct CutStore {
             "SELECT COUNT(*) FROM account_progress WHERE locks > 0 AND due_at <= ? AND \(scope.condition())",
             [.at(through)] + scope.arguments
         ) { $0.int(0) }.first ?? 0
+    }
+
+    /// The accounts that are not cut through `hour` yet, the longest due first.
+    package func uncut(through hour: Timestamp, limit: Int) throws -> [AccountID] {
+        try transaction.all(
+            """
+            SELECT account FROM account_progress WHERE due_at <= ? ORDER BY due_at, partition, account LIMIT ?
+            """, .at(hour), .integer(limit)
+        ) { try AccountID($0.text(0)) }
     }
 
     /// The earliest instant after `after` at which a cut is due; what is late already is due at the next top of the hour.

@@ -24,24 +24,38 @@ extension AccountStore {
     }
 
     /// The account owes nothing from `instant` on: its overdue groups are active, each with a new unit anchored there
-    /// (domain 4.3). Nothing happens to an account that is not overdue, or that became so later.
-    /// - Returns: the groups that are active again, and the resources.
-    package func resume(at instant: Timestamp) throws -> (groups: [GroupID], resources: [ResourceID]) {
+    /// (domain 4.3), except those whose 15 days were over, which are released (domain 4.4). Nothing happens to an account
+    /// that is not overdue, or that became so later.
+    /// - Throws: `AccountBusyError` while a cut is due by then.
+    package func resume(at instant: Timestamp, byMonthClose: Bool) throws -> Resumption {
         var progress = try progress()
-        guard progress.recover(at: instant) else { return ([], []) }
-        var resumed: [GroupID] = []
+        var resumption = Resumption()
+        guard try progress.recover(at: instant) else { return resumption }
         for var group in try groups(where: "status = \(GroupStatus.overdue.rawValue)") {
-            let change = try group.take(.resumed(at: instant))
+            let change = try group.take(.resumed(at: instant, byMonthClose: byMonthClose))
             try update(group)
             try apply(change, to: group, &progress)
-            resumed.append(group.id)
+            if case .released = group.state {
+                resumption.released.append(group.id)
+            } else {
+                resumption.groups.append(group.id)
+            }
         }
         try transaction.execute(
             "UPDATE overdue_interval SET ends_at = ? WHERE partition = ? AND account = ? AND ends_at IS NULL",
             [.at(instant)] + key)
-        let resources = try resumeResources(at: instant, &progress)
+        resumption.resources = try resumeResources(at: instant, &progress)
         try save(progress)
-        return (resumed, resources)
+        return resumption
+    }
+
+    /// What a recovery did.
+    package struct Resumption: Hashable, Sendable {
+        /// Active again.
+        package var groups: [GroupID] = []
+        package var resources: [ResourceID] = []
+        /// Too late for these.
+        package var released: [GroupID] = []
     }
 
     /// The groups that are billed by use: active ones, and released ones whose last unit is still being cut.

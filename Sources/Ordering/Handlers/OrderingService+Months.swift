@@ -5,15 +5,17 @@ import Storage
 
 extension OrderingService {
     /// Rounds down what the pay-as-you-go lines of each month that is over cost (domain 2.9): at most 1,024 accounts a
-    /// call. A repeat rounds nothing again and names the accounts again that recovered at the same instant.
+    /// call. A repeat rounds nothing again and names the recoveries again that nobody has acknowledged.
     func closeMonths(
         _ request: OrderV1.CloseMonthsRequest, _ call: CallContext
     ) async throws -> Response<OrderV1.CloseMonthsReply> {
         let through = try DueWork.through(request.through)
+        let uncut = Set(request.uncutAccounts)
         var reply = OrderV1.CloseMonthsReply(more: true)
         for _ in 0..<DueWork.units where reply.more {
             let closed = try await database.write(.bulk) { transaction in
-                let due = try transaction.accountsToClose(through: through, limit: DueWork.accountsPerUnit)
+                let due = try transaction.accountsToClose(
+                    through: through, except: uncut, limit: DueWork.accountsPerUnit)
                 for account in due {
                     var account = account
                     _ = account.follow(through)
@@ -25,7 +27,7 @@ extension OrderingService {
             reply.accounts += UInt32(closed)
             reply.more = closed == DueWork.accountsPerUnit
         }
-        reply.recoveredAccounts = try await database.read { try $0.accountsRecovered(byCloseAt: through) }
+        reply.recoveries = try await database.read { try $0.recoveries(limit: DueWork.accountsPerCall) }
         return Response(reply, effectiveAt: through)
     }
 
@@ -84,6 +86,7 @@ extension OrderingService {
 enum DueWork {
     static let accountsPerUnit = 128
     static let units = 8
+    static let accountsPerCall = accountsPerUnit * units
 
     /// - Throws: `OrderError.throughMalformed`.
     static func through(_ milliseconds: Int64) throws(OrderError) -> Timestamp {
@@ -97,7 +100,7 @@ enum DueWork {
 extension Transaction {
     /// Closes the month of an account that is over: posts the round-down line and credits the fraction. The account
     /// itself is kept by `update`.
-    /// - Parameter instant: of the cut or the call that closes it, by which a repeat asks for the accounts that recovered.
+    /// - Parameter instant: of the cut or the call that closes it.
     func closeMonth(of account: inout Account, at instant: Timestamp) throws {
         guard let end = account.closeAt else { return }
         account.closeAt = nil
@@ -131,10 +134,19 @@ extension Transaction {
             accountKey(account.id) + [.instant(month)])
     }
 
-    fileprivate func accountsRecovered(byCloseAt instant: Timestamp) throws -> [String] {
+    /// The recoveries by month closes that nobody has acknowledged, the earliest first.
+    fileprivate func recoveries(limit: Int) throws -> [OrderV1.Recovery] {
         try all(
-            "SELECT account FROM month_close WHERE recovered = 1 AND closed_at = ? ORDER BY partition, account",
-            .instant(instant)
-        ) { $0.text(0) }
+            """
+            SELECT account, closed_at FROM month_close WHERE recovered = 1 ORDER BY closed_at, partition, account LIMIT ?
+            """, .integer(limit)
+        ) { OrderV1.Recovery(accountID: $0.text(0), at: $0.integer(1)) }
+    }
+
+    /// Takes note that metering learns of a recovery: 2 is one that somebody has seen to.
+    func acknowledgeRecovery(of account: AccountID, at instant: Timestamp) throws {
+        try execute(
+            "UPDATE month_close SET recovered = 2 WHERE partition = ? AND account = ? AND closed_at = ? AND recovered = 1",
+            accountKey(account) + [.instant(instant)])
     }
 }

@@ -6,7 +6,8 @@ import Storage
 extension OrderingService {
     /// Places an unpaid order at the price of a quote, which it keeps (domain 8.2). The check for other unpaid orders is
     /// made in the transaction that places it (domain 6.2).
-    /// - Throws: `OrderError.unpaidOrders` naming them, `.accountOverdue`, `.quoteMalformed`.
+    /// - Throws: `OrderError.unpaidOrders` naming them, `.accountOverdue`, `.quoteMalformed`; `OwnerTextError`, since
+    ///   a group that is paid for has to be created.
     func placeOrder(
         _ request: OrderV1.PlaceOrderRequest, _ call: CallContext
     ) async throws -> Response<OrderV1.OrderReply> {
@@ -31,7 +32,8 @@ extension OrderingService {
             guard unpaid.isEmpty else { throw OrderError.unpaidOrders(unpaid.map(\.id.text)) }
             let order = Order(
                 id: orderID, account: id, kind: kind, groupID: groupID, offer: try OrderOffer(request.quote),
-                name: request.name, network: request.network, placedAt: at,
+                name: try OwnerText.checked(request.name, "name"),
+                network: try OwnerText.checked(request.network, "network"), placedAt: at,
                 autoRenewal: request.autoRenewal && kind != .renewal
                     ? try AutoRenewal(months: request.autoRenewalMonths) : nil)
             try transaction.insert(order)

@@ -82,14 +82,26 @@ extension OrderingService {
             })
     }
 
-    /// Cancels the unpaid orders of a group that is gone (domain 4.4). Comes after the pivot of Release.
+    /// The pivot of Resume: the saga sees to it that metering learns of a recovery by a month close (domain 2.9, 4.3).
+    func acknowledgeRecovery(
+        _ request: OrderV1.AcknowledgeRecoveryRequest, _ call: CallContext
+    ) async throws -> Response<OrderV1.AccountReply> {
+        let id = try call.accountID()
+        return try await step(request.step, call, request) { transaction in
+            let at = try DueWork.through(request.at)
+            try transaction.acknowledgeRecovery(of: id, at: at)
+            return Response(try transaction.accountReply(try transaction.account(id)), effectiveAt: at)
+        }
+    }
+
+    /// Cancels the unpaid orders of groups that are gone (domain 4.4, 7.6). Comes after the pivot of its saga.
     func cancelUnpaid(
         _ request: OrderV1.CancelUnpaidRequest, _ call: CallContext
     ) async throws -> Response<OrderV1.CancelUnpaidReply> {
         let (id, instant) = (try call.accountID(), try call.instant())
         return try await step(request.step, call, request) { transaction in
             var account = try transaction.account(id)
-            let orders = try transaction.unpaidOrders(of: id).filter { $0.groupID.text == request.groupID }
+            let orders = try transaction.unpaidOrders(of: id).filter { request.groupIDs.contains($0.groupID.text) }
             let at = account.follow(instant)
             for order in orders {
                 var order = order
@@ -98,9 +110,11 @@ extension OrderingService {
             }
             try transaction.noteReleased(request.groupID, of: id)
             if request.wasDue {
-                let notice = AccountNotice(
-                    at: at, kind: .released, amount: account.outstanding, groupID: request.groupID)
-                try transaction.record([notice], of: id)
+                let outstanding = account.outstanding
+                try transaction.record(
+                    request.groupIDs.map {
+                        AccountNotice(at: at, kind: .released, amount: outstanding, groupID: $0)
+                    }, of: id)
             }
             try transaction.update(account)
             return Response(OrderV1.CancelUnpaidReply(orderIDs: orders.map(\.id.text)), effectiveAt: at)

@@ -81,7 +81,13 @@ extension Transaction {
         let posted = try insert(share.lines, of: batch, for: account, paidBy: &settlement, noting: &uses)
         outcome.repeated += UInt32(share.lines.count) - posted
         defer { if account.isOverdue { outcome.overdue.append(account.id.text) } }
-        guard posted > 0 else { return }
+        guard posted > 0 else {
+            // Found overdue at this cut, it may have recovered before metering could stop it there: it does so first.
+            if try !account.isOverdue && wasFoundOverdue(account.id, at: cut) {
+                outcome.overdue.append(account.id.text)
+            }
+            return
+        }
         outcome.posted += posted
         if try settlement.paid.adding(settlement.outstanding).adding(settlement.couponPaid) > .zero {
             let sequence = try post(

@@ -99,21 +99,32 @@ extension Transaction {
         try accounts(dueBy: "notice_due_at", through: instant, limit: limit)
     }
 
-    /// Accounts with a month that is over and not rounded down, the earliest first.
-    func accountsToClose(through instant: Timestamp, limit: Int) throws -> [Account] {
-        try accounts(dueBy: "close_at", through: instant, limit: limit)
+    /// Accounts with a month that is over and not rounded down, the earliest first, but for some.
+    func accountsToClose(through instant: Timestamp, except: Set<String>, limit: Int) throws -> [Account] {
+        let due = try accounts(dueBy: "close_at", through: instant, limit: limit + except.count)
+        return Array(due.filter { !except.contains($0.id.text) }.prefix(limit))
     }
 
-    /// The earliest instants after `instant` at which a month ends that has to be closed, and a reminder is due.
+    /// The earliest instants after `instant` at which a month is to be closed or a recovery by a close to be acknowledged,
+    /// and a reminder is due. A month or a recovery that is late already is due at the next top of the hour.
     func nextAccountDues(after instant: Timestamp) throws -> (close: Timestamp?, notice: Timestamp?) {
-        func next(_ column: String) throws -> Timestamp? {
+        func next(_ column: String, _ table: String, _ comparison: String) throws -> Timestamp? {
             try first(
                 """
-                SELECT \(column) FROM account WHERE \(column) IS NOT NULL AND \(column) > ? ORDER BY \(column) LIMIT 1
+                SELECT \(column) FROM \(table) AND \(column) \(comparison) ? ORDER BY \(column) LIMIT 1
                 """, .instant(instant)
             ) { $0.instant(0) }
         }
-        return (try next("close_at"), try next("notice_due_at"))
+        let closes = [
+            ("close_at", "account WHERE close_at IS NOT NULL"), ("closed_at", "month_close WHERE recovered = 1"),
+        ]
+        var candidates = try closes.compactMap { try next($0.0, $0.1, ">") }
+        if try closes.contains(where: { try next($0.0, $0.1, "<=") != nil }) {
+            candidates.append(BillingCalendar.hour(of: instant).adding(milliseconds: .millisecondsPerHour))
+        }
+        return (
+            candidates.min(), try next("notice_due_at", "account WHERE notice_due_at IS NOT NULL", ">")
+        )
     }
 
     func insert(_ account: Account) throws {

@@ -26,6 +26,14 @@ extension Transaction {
         }
     }
 
+    /// Whether the cut at `instant` found the account overdue, whatever came of that since.
+    func wasFoundOverdue(_ account: AccountID, at instant: Timestamp) throws -> Bool {
+        try !all(
+            "SELECT 1 FROM notice WHERE partition = ? AND account = ? AND kind = ? AND at = ? LIMIT 1",
+            accountKey(account) + [.integer(AccountNotice.Kind.overdue.rawValue), .instant(instant)]
+        ) { $0.integer(0) }.isEmpty
+    }
+
     /// The notices of an account after number `sequence`, in order.
     func notices(
         of account: AccountID, after sequence: Int64, limit: Int

@@ -83,6 +83,7 @@ let sampledMessages: [any Sampled.Type] = [
     MeteringV1.ListDueReply.self,
     MeteringV1.NoteRenewalAttemptRequest.self,
     MeteringV1.CutRequest.self,
+    MeteringV1.CutFailure.self,
     MeteringV1.CutReply.self,
     MeteringV1.ExpireTermsRequest.self,
     MeteringV1.ExpireTermsReply.self,
@@ -90,6 +91,8 @@ let sampledMessages: [any Sampled.Type] = [
     MeteringV1.NextDueReply.self,
     MeteringV1.CutStatusRequest.self,
     MeteringV1.CutStatusReply.self,
+    MeteringV1.ListUncutRequest.self,
+    MeteringV1.ListUncutReply.self,
     MeteringV1.AuditTimelinesRequest.self,
     MeteringV1.BilledSegment.self,
     MeteringV1.AuditTimelinesReply.self,
@@ -138,7 +141,9 @@ let sampledMessages: [any Sampled.Type] = [
     OrderV1.NextDueRequest.self,
     OrderV1.NextDueReply.self,
     OrderV1.CloseMonthsRequest.self,
+    OrderV1.Recovery.self,
     OrderV1.CloseMonthsReply.self,
+    OrderV1.AcknowledgeRecoveryRequest.self,
     OrderV1.RecordNoticesRequest.self,
     OrderV1.RecordNoticesReply.self,
     OrderV1.ClaimOverdueRequest.self,
@@ -781,6 +786,7 @@ extension MeteringV1.LockGroupRequest: Sampled {
         message.groupID = random.text()
         message.billingMethod = random.enumeration()
         message.orExpired = random.boolean()
+        message.due = random.boolean()
         return message
     }
 }
@@ -842,6 +848,7 @@ extension MeteringV1.ResumeAccountRequest: Sampled {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.at = random.signed()
+        message.byMonthClose = random.boolean()
         return message
     }
 }
@@ -851,6 +858,7 @@ extension MeteringV1.ResumeAccountReply: Sampled {
         var message = Self()
         for _ in 0..<random.below(4) { message.groupIDs.append(random.text()) }
         for _ in 0..<random.below(4) { message.resourceIDs.append(random.text()) }
+        for _ in 0..<random.below(4) { message.releasedGroupIDs.append(random.text()) }
         return message
     }
 }
@@ -1057,6 +1065,15 @@ extension MeteringV1.CutRequest: Sampled {
     }
 }
 
+extension MeteringV1.CutFailure: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.accountID = random.text()
+        message.message = random.text()
+        return message
+    }
+}
+
 extension MeteringV1.CutReply: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
@@ -1064,6 +1081,7 @@ extension MeteringV1.CutReply: Sampled {
         message.lines = random.unsigned()
         message.waiting = random.unsigned()
         for _ in 0..<random.below(4) { message.overdueAccounts.append(random.text()) }
+        for _ in 0..<random.below(4) { message.failures.append(MeteringV1.CutFailure.sample(&random)) }
         return message
     }
 }
@@ -1116,6 +1134,23 @@ extension MeteringV1.CutStatusReply: Sampled {
         message.accountsDue = random.unsigned()
         message.oldestCursor = random.signed()
         message.waiting = random.unsigned()
+        return message
+    }
+}
+
+extension MeteringV1.ListUncutRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.through = random.signed()
+        return message
+    }
+}
+
+extension MeteringV1.ListUncutReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        for _ in 0..<random.below(4) { message.accountIDs.append(random.text()) }
+        message.more = random.boolean()
         return message
     }
 }
@@ -1645,6 +1680,16 @@ extension OrderV1.CloseMonthsRequest: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.through = random.signed()
+        for _ in 0..<random.below(4) { message.uncutAccounts.append(random.text()) }
+        return message
+    }
+}
+
+extension OrderV1.Recovery: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.accountID = random.text()
+        message.at = random.signed()
         return message
     }
 }
@@ -1653,8 +1698,17 @@ extension OrderV1.CloseMonthsReply: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         message.accounts = random.unsigned()
-        for _ in 0..<random.below(4) { message.recoveredAccounts.append(random.text()) }
         message.more = random.boolean()
+        for _ in 0..<random.below(4) { message.recoveries.append(OrderV1.Recovery.sample(&random)) }
+        return message
+    }
+}
+
+extension OrderV1.AcknowledgeRecoveryRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
+        message.at = random.signed()
         return message
     }
 }
@@ -1716,8 +1770,8 @@ extension OrderV1.CancelUnpaidRequest: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
-        message.groupID = random.text()
         message.wasDue = random.boolean()
+        for _ in 0..<random.below(4) { message.groupIDs.append(random.text()) }
         return message
     }
 }

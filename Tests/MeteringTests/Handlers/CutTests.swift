@@ -101,6 +101,39 @@ import Testing
         #expect(zip(lines, lines.dropFirst()).allSatisfy { $0.period.end == $1.period.start })
     }
 
+    private func uncut(_ rig: Rig, through text: String) async throws -> [String] {
+        let reply = try await rig.cuts.listUncut(
+            MeteringV1.ListUncutRequest(through: instant(text).milliseconds), rig.at(text, account: ""))
+        #expect(!reply.more)
+        return reply.accountIDs
+    }
+
+    @Test("An account that order refuses by itself stops no other; it is told, stays due and is caught up later")
+    func refusedAccount() async throws {
+        let rig = try Rig()
+        var groups: [String] = []
+        for account in ["acct-1", "acct-2", "acct-3"] {
+            groups.append(try await rig.create(at: "2026-04-10 09:10", account: account))
+        }
+        rig.order.refuse(["acct-1", "acct-2", "acct-3"])
+        await expectRefusal("usage.changed") { try await rig.cut(through: "2026-04-10 12:00") }
+        rig.order.refuse(["acct-2"])
+        let reply = try await rig.cut(through: "2026-04-10 12:00")
+        #expect(
+            reply.failures == [
+                MeteringV1.CutFailure(accountID: "acct-2", message: "It was posted before with another content.")
+            ])
+        #expect(groups.map { rig.order.lines(of: $0).count } == [3, 0, 3])
+        #expect(reply.accounts == 6 && reply.lines == 6)
+        #expect(try await uncut(rig, through: "2026-04-10 12:00") == ["acct-2"])
+        #expect(try await rig.nextDue(after: "2026-04-10 12:00").cut == instant("2026-04-10 13:00"))
+        // Whoever needs that very account learns why.
+        await expectRefusal("usage.changed") { try await rig.cut(through: "2026-04-10 12:00", account: "acct-2") }
+        rig.order.refuse([])
+        #expect(try await rig.cut(through: "2026-04-10 12:00") == MeteringV1.CutReply(accounts: 3, lines: 3))
+        #expect(groups.map { rig.order.lines(of: $0).count } == [3, 3, 3])
+    }
+
     @Test("An account waits while a saga holds one of its groups, then catches up; the others go on")
     func waiting() async throws {
         let rig = try Rig()
@@ -119,6 +152,9 @@ import Testing
             status.message
                 == MeteringV1.CutStatusReply(
                     accountsDue: 1, oldestCursor: instant("2026-04-10 09:00").milliseconds, waiting: 1))
+        #expect(try await uncut(rig, through: "2026-04-10 09:00") == [])
+        #expect(try await uncut(rig, through: "2026-04-10 11:00") == [Rig.account])
+        #expect(try await uncut(rig, through: "2026-04-10 12:00") == [Rig.account, "acct-other"])
 
         // The payment was at 09:59:59, before two hours that were cut meanwhile for others.
         _ = try await rig.steps.switchGroup(
@@ -126,6 +162,7 @@ import Testing
                 step: Rig.step("saga-one", "switch"), groupID: group,
                 term: Rig.term("2026-04-10 09:59:59", "2026-05-11")), rig.at("2026-04-10 11:00"))
         #expect(try await rig.cut(through: "2026-04-10 11:00").waiting == 0)
+        #expect(try await uncut(rig, through: "2026-04-10 11:00") == [])
         #expect(rig.order.lines(of: group).map(\.period.end) == [instant("2026-04-10 09:59:59")])
         #expect(rig.order.lines(of: sibling).count == 2)
     }

@@ -29,6 +29,7 @@ final class FakeOrder: Sendable {
         var failuresBefore = 0
         var failuresAfter = 0
         var overdue: [String] = []
+        var refused: Set<String> = []
         var calls = 0
         var meanwhile: (@Sendable () async throws -> Void)?
     }
@@ -44,6 +45,8 @@ final class FakeOrder: Sendable {
     func fail(before: Int = 0, after: Int = 0) {
         state.withLock { ($0.failuresBefore, $0.failuresAfter) = (before, after) }
     }
+    /// Refuses to post anything of those accounts.
+    func refuse(_ accounts: Set<String>) { state.withLock { $0.refused = accounts } }
     func nameOverdue(_ accounts: [String]) { state.withLock { $0.overdue = accounts } }
     /// Runs once in the middle of the next posting, when metering has planned and not moved its cursors.
     func meanwhile(_ work: @escaping @Sendable () async throws -> Void) { state.withLock { $0.meanwhile = work } }
@@ -65,6 +68,9 @@ final class FakeOrder: Sendable {
             guard state.failuresBefore == 0 else {
                 state.failuresBefore -= 1
                 throw RPCError(.unavailable, "test.down", "down before posting")
+            }
+            if request.resources.contains(where: { state.refused.contains($0.accountID) }) {
+                throw RPCError(.internalError, "usage.changed", "It was posted before with another content.")
             }
             var reply = OrderV1.PostUsageReply(overdueAccounts: state.overdue)
             for slice in request.resource.indices {

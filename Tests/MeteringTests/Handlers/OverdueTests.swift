@@ -46,6 +46,52 @@ import Testing
         await expectRefusal("account.overdue") { try await rig.create(at: "2026-03-25 13:00") }
     }
 
+    @Test("Example 6: a recovery from the end of the 15 days on is too late, though the group was not released yet")
+    func tooLate() async throws {
+        let rig = try Rig()
+        let group = try await rig.createOverdue(
+            "acp.perf.large", instances: 2, at: "2026-03-10 09:00", cut: "2026-03-10 12:00")
+        let reply = try await rig.resume(at: "2026-03-25 12:00").message
+        #expect(reply.groupIDs == [] && reply.releasedGroupIDs == [group])
+        let gone = try await rig.group(group)
+        #expect(gone.status == .released && gone.releaseCause == .overdue)
+        #expect(gone.releasedAt == instant("2026-03-25 12:00").milliseconds)
+        #expect(try await rig.nextDue(after: "2026-03-25 12:00").release == nil)
+        await expectRefusal("group.not_due") {
+            _ = try await rig.releaseDue(group, .overdue, since: "2026-03-10 12:00", at: "2026-03-25 12:00")
+        }
+        // The account itself has recovered.
+        try await rig.create(at: "2026-03-25 12:00")
+        #expect(try await rig.cut(through: "2026-03-25 13:00").lines == 1)
+        let audit = try await rig.cuts.auditTimelines(
+            MeteringV1.AuditTimelinesRequest(partitionTo: 256), rig.at("2026-05-01", account: ""))
+        #expect(audit.findings.map(\.breaches) == [0, 0, 0, 0], "\(audit.findings)")
+    }
+
+    @Test("A release that is due comes however late, whatever happened to the account since")
+    func lateRelease() async throws {
+        let rig = try Rig()
+        let group = try await rig.createOverdue(at: "2026-03-10 09:00", cut: "2026-03-10 12:00")
+        _ = try await rig.groups.renameGroup(
+            MeteringV1.RenameGroupRequest(groupID: group, name: "late"), rig.at("2026-03-25 12:10"))
+        await expectRefusal("call.time_went_back") { try await rig.release(group, at: "2026-03-25 12:00") }
+        let gone = try await rig.releaseDue(group, .overdue, since: "2026-03-10 12:00", at: "2026-03-25 12:00")
+        #expect(gone.releaseCause == .overdue && gone.releasedAt == instant("2026-03-25 12:00").milliseconds)
+    }
+
+    @Test("A recovery that overtakes the cut that found the account overdue waits for it")
+    func overtaking() async throws {
+        let rig = try Rig()
+        let group = try await rig.create(at: "2026-04-10 09:10")
+        rig.order.meanwhile {
+            await expectRefusal("account.cut_due") { try await rig.resume(at: "2026-04-10 10:00") }
+        }
+        try await rig.fallBehind(cut: "2026-04-10 10:00")
+        #expect(try await rig.group(group).status == .overdue)
+        #expect(try await rig.resume(at: "2026-04-10 10:00").groupIDs == [group])
+        #expect(try await rig.cut(through: "2026-04-10 11:00").lines == 1)
+    }
+
     @Test("A group that recovered is not released, and one that is overdue anew has a new deadline")
     func notDue() async throws {
         let rig = try Rig()
@@ -90,11 +136,11 @@ import Testing
     func legacy() async throws {
         let rig = try Rig()
         let group = try await rig.createOverdue(at: "2025-05-05 22:30", cut: "2025-05-05 23:00")
-        try await rig.resume(at: "2025-06-01 10:00")
+        try await rig.resume(at: "2025-05-19 10:00")
         #expect(try await rig.group(group).billingUnit == .second)
-        try await rig.release(group, at: "2025-06-01 10:30")
-        try await rig.cut(through: "2025-06-01 15:00")
-        #expect(rig.order.lines(of: group).last?.period.end == instant("2025-06-01 10:30"))
+        try await rig.release(group, at: "2025-05-19 10:30")
+        try await rig.cut(through: "2025-05-19 15:00")
+        #expect(rig.order.lines(of: group).last?.period.end == instant("2025-05-19 10:30"))
     }
 
     @Test("All pay-as-you-go stops, tails of released groups too; subscriptions and other accounts go on")

@@ -97,6 +97,22 @@ import Testing
         #expect(audit.findings.map(\.breaches) == [0, 0, 0, 0], "\(audit.findings)")
     }
 
+    @Test("From the end of its 15 days on a group is not renewed, whether it was found expired by then or not")
+    func tooLate() async throws {
+        let rig = try Rig()
+        for group in ["ag-expired", "ag-unnoticed"] {
+            try await rig.createPaid(group, start: "2026-04-10 15:20", end: "2026-05-11")
+            if group == "ag-expired" { try await rig.expire(through: "2026-05-11") }
+            let lock = { (time: String) in
+                try await rig.lock(
+                    group, for: .subscription, orExpired: true, saga: "saga-\(group)-\(time.suffix(3))", at: time)
+            }
+            _ = try await lock("2026-05-25 23:59:59.999")
+            try await rig.unlock(group, saga: "saga-\(group)-999", at: "2026-05-25 23:59:59.999")
+            await expectRefusal("group.not_active") { _ = try await lock("2026-05-26 00:00:00.000") }
+        }
+    }
+
     @Test("Pending renewals are dropped from the last one on, and all of them when the group is unsubscribed")
     func dropped() async throws {
         let rig = try Rig()
@@ -207,6 +223,25 @@ import Testing
         #expect(try await rig.nextDue(after: "2026-05-08 08:00").attempt == instant("2026-05-08 09:00"))
         try await rig.unlock("ag-paid", at: "2026-05-08 08:00")
         #expect(try await rig.due(.autoRenewal, through: "2026-05-08 08:00") == ["ag-paid"])
+    }
+
+    @Test("An attempt comes however late, whatever happened to the account since")
+    func late() async throws {
+        let rig = try Rig()
+        try await rig.createPaid(start: "2026-04-10 15:20", end: "2026-05-11", autoRenewal: true)
+        let other = try await rig.create(at: "2026-05-08 07:30")
+        try await rig.cut(through: "2026-05-08 08:00")
+        _ = try await rig.groups.connect(MeteringV1.ConnectRequest(groupID: other), rig.at("2026-05-08 09:02:01"))
+        await expectRefusal("call.time_went_back") {
+            try await rig.lock("ag-paid", for: .subscription, saga: "saga-call", at: "2026-05-08 08:00")
+        }
+        await expectRefusal("account.cut_due") {
+            try await rig.lock("ag-paid", for: .subscription, saga: "saga-now", at: "2026-05-08 09:02:01")
+        }
+        let locked = try await rig.lock(
+            "ag-paid", for: .subscription, orExpired: true, due: true, at: "2026-05-08 08:00")
+        #expect(locked.effectiveAt == instant("2026-05-08 09:02:01"))
+        #expect(locked.group?.lockedBy == "saga-one")
     }
 
     @Test("Switched on late, only the attempts that are still to come are made; off, none")

@@ -83,11 +83,11 @@ final class Rig: Sendable {
 
     @discardableResult
     func lock(
-        _ group: String, for method: CommonV1.BillingMethod = .payAsYouGo, orExpired: Bool = false,
+        _ group: String, for method: CommonV1.BillingMethod = .payAsYouGo, orExpired: Bool = false, due: Bool = false,
         saga: String = "saga-one", at text: String, account: String = Rig.account
     ) async throws -> Response<MeteringV1.GroupReply> {
         let request = MeteringV1.LockGroupRequest(
-            step: Rig.step(saga, "lock"), groupID: group, billingMethod: method, orExpired: orExpired)
+            step: Rig.step(saga, "lock"), groupID: group, billingMethod: method, orExpired: orExpired, due: due)
         return try await steps.lockGroup(request, at(text, account: account))
     }
 

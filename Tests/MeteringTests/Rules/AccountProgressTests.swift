@@ -44,14 +44,40 @@ import Testing
     @Test("A lock waits for a cut that is under way, but not for one that waits itself")
     func lock() throws {
         var progress = AccountProgress(clock: AccountClock(lastAt: noon), cutThrough: nil, dueAt: noon)
-        #expect(throws: AccountBusyError.cutDue(noon)) { try progress.lock() }
+        #expect(throws: AccountBusyError.cutDue(noon)) { try progress.lock(at: noon) }
         progress = AccountProgress(clock: AccountClock(lastAt: noon), cutThrough: nil, dueAt: noon, locks: 1)
-        try progress.lock()
+        try progress.lock(at: noon)
         #expect(progress.locks == 2)
         progress = AccountProgress(
             clock: AccountClock(lastAt: noon), cutThrough: noon, dueAt: noon.adding(milliseconds: 3_600_000))
-        try progress.lock()
+        try progress.lock(at: noon)
         #expect(progress.locks == 1)
+    }
+
+    @Test("What is due is never too late: it takes effect at the account's last instant, and waits for no later cut")
+    func late() throws {
+        let dueAt = noon.adding(milliseconds: -.millisecondsPerHour)
+        var progress = AccountProgress(clock: AccountClock(lastAt: noon), cutThrough: nil, dueAt: dueAt)
+        #expect(progress.follow(dueAt.adding(milliseconds: -1)) == noon)
+        #expect(progress.follow(noon.adding(milliseconds: 1)) == noon.adding(milliseconds: 1))
+        try progress.lock(at: dueAt.adding(milliseconds: -1))
+        #expect(progress.locks == 1)
+    }
+
+    @Test(
+        "A recovery waits for a cut that is due by then, which may have found the account overdue",
+        arguments: [(-1, false, false), (0, false, true), (1, false, true), (0, true, false), (1, true, false)])
+    func recovery(_ offset: Int64, isOverdue: Bool, waits: Bool) throws {
+        var progress = AccountProgress(
+            clock: AccountClock(lastAt: noon), dueAt: isOverdue ? nil : noon, overdueAt: isOverdue ? noon : nil)
+        let at = noon.adding(milliseconds: offset)
+        if waits {
+            let error = #expect(throws: AccountBusyError.cutDue(noon)) { try progress.recover(at: at) }
+            #expect(error?.status == .unavailable)
+        } else {
+            #expect(try progress.recover(at: at) == isOverdue)
+        }
+        #expect(progress.overdueAt == nil)
     }
 
     @Test("An overdue account has no cut and may begin nothing, until it recovers at that hour or later")
@@ -64,10 +90,10 @@ import Testing
         #expect(progress.overdueAt == noon && progress.dueAt == nil && progress.cutThrough == noon)
         let error = #expect(throws: AccountOverdueError.overdue(since: noon)) { try progress.requireNotOverdue() }
         #expect(error?.reason == "account.overdue" && error?.status == .failedPrecondition)
-        let early = progress.recover(at: noon.adding(milliseconds: -1))
+        let early = try progress.recover(at: noon.adding(milliseconds: -1))
         #expect(!early)
-        let recovered = progress.recover(at: noon)
-        let again = progress.recover(at: noon)
+        let recovered = try progress.recover(at: noon)
+        let again = try progress.recover(at: noon)
         #expect(recovered && !again)
         try progress.requireNotOverdue()
         let anchor = noon.adding(milliseconds: 3 * .millisecondsPerDay + 1)

@@ -56,45 +56,59 @@ private let table: [(event: GroupEvent, outcomes: String)] = [
         """
     ),
     (
-        .locked(by: saga, for: .payAsYouGo, orExpired: false),
+        .locked(by: saga, for: .payAsYouGo, orExpired: false, at: later),
         """
         !not_active !not_active active = !not_pay_as_you_go !not_pay_as_you_go !not_pay_as_you_go !not_pay_as_you_go
         !overdue !expired !expired !not_active
         """
     ),
     (
-        .locked(by: saga, for: .payAsYouGo, orExpired: true),
+        .locked(by: saga, for: .payAsYouGo, orExpired: true, at: later),
         """
         !not_active !not_active active = !not_pay_as_you_go !not_pay_as_you_go !not_pay_as_you_go !not_pay_as_you_go
         !overdue !not_pay_as_you_go !not_pay_as_you_go !not_active
         """
     ),
     (
-        .locked(by: saga, for: .subscription, orExpired: false),
+        .locked(by: saga, for: .subscription, orExpired: false, at: later),
         """
         !not_active !not_active !not_subscription !not_subscription active = active =
         !overdue !expired !expired !not_active
         """
     ),
     (
-        .locked(by: saga, for: .subscription, orExpired: true),
+        .locked(by: saga, for: .subscription, orExpired: true, at: later),
         """
         !not_active !not_active !not_subscription !not_subscription active = active =
         !overdue expired = !not_active
         """
     ),
     (
-        .locked(by: otherSaga, for: .payAsYouGo, orExpired: false),
+        .locked(by: otherSaga, for: .payAsYouGo, orExpired: false, at: later),
         """
         !not_active !not_active active !locked !not_pay_as_you_go !locked !not_pay_as_you_go !locked
         !overdue !expired !expired !not_active
         """
     ),
     (
-        .locked(by: otherSaga, for: .subscription, orExpired: true),
+        .locked(by: otherSaga, for: .subscription, orExpired: true, at: later),
         """
         !not_active !not_active !not_subscription !locked active !locked active !locked
         !overdue expired !locked !not_active
+        """
+    ),
+    (
+        .locked(by: saga, for: .subscription, orExpired: true, at: term.end.adding(milliseconds: fifteenDays - 1)),
+        """
+        !not_active !not_active !not_subscription !not_subscription active = active =
+        !overdue expired = !not_active
+        """
+    ),
+    (
+        .locked(by: saga, for: .subscription, orExpired: true, at: term.end.adding(milliseconds: fifteenDays)),
+        """
+        !not_active !not_active !not_subscription !not_subscription !not_active !not_active active =
+        !overdue !not_active !not_active !not_active
         """
     ),
     (.unlocked(by: saga), "= = = active = active = active = = expired ="),
@@ -216,8 +230,24 @@ private let table: [(event: GroupEvent, outcomes: String)] = [
     ),
     (.foundOverdue(at: instant("2026-04-10 15:00")), "= = overdue+end !locked = = = = = = = released+end"),
     (.foundOverdue(at: instant("2026-04-10 18:00")), "= = overdue+end !locked = = = = = = = ="),
-    (.resumed(at: instant("2026-04-10 12:00")), "= = = = = = = = active+begin = = ="),
-    (.resumed(at: instant("2026-04-10 11:59")), "= = = = = = = = !before_beginning = = ="),
+    (.resumed(at: instant("2026-04-10 12:00"), byMonthClose: false), "= = = = = = = = active+begin = = ="),
+    (.resumed(at: instant("2026-04-10 11:59"), byMonthClose: false), "= = = = = = = = !before_beginning = = ="),
+    (
+        .resumed(at: overdueSince.adding(milliseconds: fifteenDays - 1), byMonthClose: false),
+        "= = = = = = = = active+begin = = ="
+    ),
+    (
+        .resumed(at: overdueSince.adding(milliseconds: fifteenDays), byMonthClose: false),
+        "= = = = = = = = released = = ="
+    ),
+    (
+        .resumed(at: overdueSince.adding(milliseconds: fifteenDays), byMonthClose: true),
+        "= = = = = = = = active+begin = = ="
+    ),
+    (
+        .resumed(at: overdueSince.adding(milliseconds: fifteenDays + 1), byMonthClose: true),
+        "= = = = = = = = released = = ="
+    ),
     (
         .autoRenewalSet(AutoRenewal(months: nil, after: later)),
         """
@@ -338,7 +368,7 @@ private let table: [(event: GroupEvent, outcomes: String)] = [
     func recovery() throws {
         let at = instant("2026-04-12 03:04:05.678")
         var machine = GroupStateMachine(group, .overdue(.second, anchor: created, since: overdueSince))
-        #expect(try machine.take(.resumed(at: at)) == .begin(.payAsYouGo(.second, from: at)))
+        #expect(try machine.take(.resumed(at: at, byMonthClose: false)) == .begin(.payAsYouGo(.second, from: at)))
         #expect(machine.state == .active(.payAsYouGo(.second, anchor: at), lock: nil))
 
         machine = GroupStateMachine(group, .overdue(.fourHours, anchor: created, since: overdueSince))
@@ -346,14 +376,22 @@ private let table: [(event: GroupEvent, outcomes: String)] = [
         #expect(machine.state == .released(Release(payAsYouGo, at: at, .owner, stoppedAt: overdueSince)))
     }
 
-    @Test("A release when due counts at the end of the 15 days, however late it is made")
+    @Test("A release when due counts at the end of the 15 days, however late it is made, and whatever comes after them")
     func due() throws {
-        var machine = GroupStateMachine(group, .overdue(.fourHours, anchor: created, since: overdueSince))
         let days = { overdueSince.adding(milliseconds: $0 * .millisecondsPerDay) }
-        _ = try machine.take(.releaseDue(.overdue, since: overdueSince, now: days(17)))
-        #expect(machine.state == .released(Release(payAsYouGo, at: days(15), .overdue, stoppedAt: overdueSince)))
-        machine = GroupStateMachine(group, .expired(paid, lock: nil))
+        for event in [
+            .releaseDue(.overdue, since: overdueSince, now: days(17)), .resumed(at: days(17), byMonthClose: false),
+            .released(at: days(17)),
+        ] as [GroupEvent] {
+            var machine = GroupStateMachine(group, .overdue(.fourHours, anchor: created, since: overdueSince))
+            #expect(try machine.take(event) == nil)
+            #expect(machine.state == .released(Release(payAsYouGo, at: days(15), .overdue, stoppedAt: overdueSince)))
+        }
+        var machine = GroupStateMachine(group, .expired(paid, lock: nil))
         _ = try machine.take(.releaseDue(.expired, since: term.end, now: instant("2026-06-01")))
+        #expect(machine.state == .released(Release(.subscription(paid), at: instant("2026-05-26"), .expired)))
+        machine = GroupStateMachine(group, .expired(paid, lock: nil))
+        _ = try machine.take(.released(at: instant("2026-05-26")))
         #expect(machine.state == .released(Release(.subscription(paid), at: instant("2026-05-26"), .expired)))
     }
 }

@@ -94,7 +94,7 @@ private struct RandomLife {
         let hour = BillingCalendar.hourAtOrAfter(anchor.adding(milliseconds: used))
         try take(.foundOverdue(at: hour))
         anchor = hour.adding(milliseconds: Self.duration(&random, largest: 14 * .millisecondsPerDay))
-        try take(.resumed(at: anchor))
+        try take(.resumed(at: anchor, byMonthClose: false))
         overdue.append(OverdueInterval(start: hour, end: anchor))
         gaps.append(Period(hour, anchor))
     }
@@ -102,7 +102,7 @@ private struct RandomLife {
     private mutating func subscribe(at change: Timestamp, _ random: inout SeededGenerator) throws {
         let end = BillingCalendar.termEnd(start: change, months: 1)
         let term = Term(order: id("ord-one"), period: Period(change, end), months: 1)
-        try take(.locked(by: saga, for: .payAsYouGo, orExpired: false))
+        try take(.locked(by: saga, for: .payAsYouGo, orExpired: false, at: change))
         try take(.switched(Subscription(term), by: saga))
         expectedEnd = end
         for index in 0..<Int.random(in: 0...3, using: &random) { try renew(index, &random) }
@@ -111,7 +111,7 @@ private struct RandomLife {
             expectedEnd = subscription.current.start.adding(
                 milliseconds: 1 + Self.duration(&random, largest: 20 * .millisecondsPerDay))
             expectedEnd = min(expectedEnd, last)
-            try take(.locked(by: saga, for: .subscription, orExpired: false))
+            try take(.locked(by: saga, for: .subscription, orExpired: false, at: expectedEnd))
             try take(.unsubscribed(at: expectedEnd, by: saga))
         } else {
             while case .active(.subscription(let subscription), _) = machine.state {
@@ -134,7 +134,7 @@ private struct RandomLife {
         }
         let renewal = subscription.chain.renewal(
             months: months, paidAt: paidAt, paidThrough: subscription.paidThrough)
-        try take(.locked(by: saga, for: .subscription, orExpired: true))
+        try take(.locked(by: saga, for: .subscription, orExpired: true, at: paidAt))
         try take(.extended(Term(order: id("ord-\(index)"), period: renewal.term, months: months), by: saga))
         expectedEnd = max(expectedEnd, renewal.term.end)
     }

@@ -1852,6 +1852,51 @@ void   billing__metering__v1__cut_request__free_unpacked
   assert(message->base.descriptor == &billing__metering__v1__cut_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   billing__metering__v1__cut_failure__init
+                     (Billing__Metering__V1__CutFailure         *message)
+{
+  static const Billing__Metering__V1__CutFailure init_value = BILLING__METERING__V1__CUT_FAILURE__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__cut_failure__get_packed_size
+                     (const Billing__Metering__V1__CutFailure *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__cut_failure__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__cut_failure__pack
+                     (const Billing__Metering__V1__CutFailure *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__cut_failure__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__cut_failure__pack_to_buffer
+                     (const Billing__Metering__V1__CutFailure *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__cut_failure__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__CutFailure *
+       billing__metering__v1__cut_failure__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__CutFailure *)
+     protobuf_c_message_unpack (&billing__metering__v1__cut_failure__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__cut_failure__free_unpacked
+                     (Billing__Metering__V1__CutFailure *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__cut_failure__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   billing__metering__v1__cut_reply__init
                      (Billing__Metering__V1__CutReply         *message)
 {
@@ -2165,6 +2210,96 @@ void   billing__metering__v1__cut_status_reply__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &billing__metering__v1__cut_status_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__list_uncut_request__init
+                     (Billing__Metering__V1__ListUncutRequest         *message)
+{
+  static const Billing__Metering__V1__ListUncutRequest init_value = BILLING__METERING__V1__LIST_UNCUT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__list_uncut_request__get_packed_size
+                     (const Billing__Metering__V1__ListUncutRequest *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_uncut_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__list_uncut_request__pack
+                     (const Billing__Metering__V1__ListUncutRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_uncut_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__list_uncut_request__pack_to_buffer
+                     (const Billing__Metering__V1__ListUncutRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_uncut_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ListUncutRequest *
+       billing__metering__v1__list_uncut_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ListUncutRequest *)
+     protobuf_c_message_unpack (&billing__metering__v1__list_uncut_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__list_uncut_request__free_unpacked
+                     (Billing__Metering__V1__ListUncutRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__list_uncut_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__list_uncut_reply__init
+                     (Billing__Metering__V1__ListUncutReply         *message)
+{
+  static const Billing__Metering__V1__ListUncutReply init_value = BILLING__METERING__V1__LIST_UNCUT_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__list_uncut_reply__get_packed_size
+                     (const Billing__Metering__V1__ListUncutReply *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_uncut_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__list_uncut_reply__pack
+                     (const Billing__Metering__V1__ListUncutReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_uncut_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__list_uncut_reply__pack_to_buffer
+                     (const Billing__Metering__V1__ListUncutReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__list_uncut_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__ListUncutReply *
+       billing__metering__v1__list_uncut_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__ListUncutReply *)
+     protobuf_c_message_unpack (&billing__metering__v1__list_uncut_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__list_uncut_reply__free_unpacked
+                     (Billing__Metering__V1__ListUncutReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__list_uncut_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   billing__metering__v1__audit_timelines_request__init
@@ -3627,7 +3762,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__list_groups_reply__descr
   (ProtobufCMessageInit) billing__metering__v1__list_groups_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__metering__v1__lock_group_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor billing__metering__v1__lock_group_request__field_descriptors[5] =
 {
   {
     "step",
@@ -3677,9 +3812,22 @@ static const ProtobufCFieldDescriptor billing__metering__v1__lock_group_request_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "due",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__LockGroupRequest, due),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__metering__v1__lock_group_request__field_indices_by_name[] = {
   2,   /* field[2] = billing_method */
+  4,   /* field[4] = due */
   1,   /* field[1] = group_id */
   3,   /* field[3] = or_expired */
   0,   /* field[0] = step */
@@ -3687,7 +3835,7 @@ static const unsigned billing__metering__v1__lock_group_request__field_indices_b
 static const ProtobufCIntRange billing__metering__v1__lock_group_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor billing__metering__v1__lock_group_request__descriptor =
 {
@@ -3697,7 +3845,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__lock_group_request__desc
   "Billing__Metering__V1__LockGroupRequest",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__LockGroupRequest),
-  4,
+  5,
   billing__metering__v1__lock_group_request__field_descriptors,
   billing__metering__v1__lock_group_request__field_indices_by_name,
   1,  billing__metering__v1__lock_group_request__number_ranges,
@@ -4050,7 +4198,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__drop_renewal_request__de
   (ProtobufCMessageInit) billing__metering__v1__drop_renewal_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__metering__v1__resume_account_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor billing__metering__v1__resume_account_request__field_descriptors[3] =
 {
   {
     "step",
@@ -4076,15 +4224,28 @@ static const ProtobufCFieldDescriptor billing__metering__v1__resume_account_requ
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "by_month_close",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ResumeAccountRequest, by_month_close),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__metering__v1__resume_account_request__field_indices_by_name[] = {
   1,   /* field[1] = at */
+  2,   /* field[2] = by_month_close */
   0,   /* field[0] = step */
 };
 static const ProtobufCIntRange billing__metering__v1__resume_account_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor billing__metering__v1__resume_account_request__descriptor =
 {
@@ -4094,14 +4255,14 @@ const ProtobufCMessageDescriptor billing__metering__v1__resume_account_request__
   "Billing__Metering__V1__ResumeAccountRequest",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__ResumeAccountRequest),
-  2,
+  3,
   billing__metering__v1__resume_account_request__field_descriptors,
   billing__metering__v1__resume_account_request__field_indices_by_name,
   1,  billing__metering__v1__resume_account_request__number_ranges,
   (ProtobufCMessageInit) billing__metering__v1__resume_account_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__metering__v1__resume_account_reply__field_descriptors[2] =
+static const ProtobufCFieldDescriptor billing__metering__v1__resume_account_reply__field_descriptors[3] =
 {
   {
     "group_ids",
@@ -4127,15 +4288,28 @@ static const ProtobufCFieldDescriptor billing__metering__v1__resume_account_repl
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "released_group_ids",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Billing__Metering__V1__ResumeAccountReply, n_released_group_ids),
+    offsetof(Billing__Metering__V1__ResumeAccountReply, released_group_ids),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__metering__v1__resume_account_reply__field_indices_by_name[] = {
   0,   /* field[0] = group_ids */
+  2,   /* field[2] = released_group_ids */
   1,   /* field[1] = resource_ids */
 };
 static const ProtobufCIntRange billing__metering__v1__resume_account_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor billing__metering__v1__resume_account_reply__descriptor =
 {
@@ -4145,7 +4319,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__resume_account_reply__de
   "Billing__Metering__V1__ResumeAccountReply",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__ResumeAccountReply),
-  2,
+  3,
   billing__metering__v1__resume_account_reply__field_descriptors,
   billing__metering__v1__resume_account_reply__field_indices_by_name,
   1,  billing__metering__v1__resume_account_reply__number_ranges,
@@ -5524,7 +5698,58 @@ const ProtobufCMessageDescriptor billing__metering__v1__cut_request__descriptor 
   (ProtobufCMessageInit) billing__metering__v1__cut_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__metering__v1__cut_reply__field_descriptors[4] =
+static const ProtobufCFieldDescriptor billing__metering__v1__cut_failure__field_descriptors[2] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__CutFailure, account_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__CutFailure, message),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__cut_failure__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  1,   /* field[1] = message */
+};
+static const ProtobufCIntRange billing__metering__v1__cut_failure__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__cut_failure__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.CutFailure",
+  "CutFailure",
+  "Billing__Metering__V1__CutFailure",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__CutFailure),
+  2,
+  billing__metering__v1__cut_failure__field_descriptors,
+  billing__metering__v1__cut_failure__field_indices_by_name,
+  1,  billing__metering__v1__cut_failure__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__cut_failure__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__cut_reply__field_descriptors[5] =
 {
   {
     "accounts",
@@ -5574,9 +5799,22 @@ static const ProtobufCFieldDescriptor billing__metering__v1__cut_reply__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "failures",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Metering__V1__CutReply, n_failures),
+    offsetof(Billing__Metering__V1__CutReply, failures),
+    &billing__metering__v1__cut_failure__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__metering__v1__cut_reply__field_indices_by_name[] = {
   0,   /* field[0] = accounts */
+  4,   /* field[4] = failures */
   1,   /* field[1] = lines */
   3,   /* field[3] = overdue_accounts */
   2,   /* field[2] = waiting */
@@ -5584,7 +5822,7 @@ static const unsigned billing__metering__v1__cut_reply__field_indices_by_name[] 
 static const ProtobufCIntRange billing__metering__v1__cut_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor billing__metering__v1__cut_reply__descriptor =
 {
@@ -5594,7 +5832,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__cut_reply__descriptor =
   "Billing__Metering__V1__CutReply",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__CutReply),
-  4,
+  5,
   billing__metering__v1__cut_reply__field_descriptors,
   billing__metering__v1__cut_reply__field_indices_by_name,
   1,  billing__metering__v1__cut_reply__number_ranges,
@@ -5872,6 +6110,95 @@ const ProtobufCMessageDescriptor billing__metering__v1__cut_status_reply__descri
   billing__metering__v1__cut_status_reply__field_indices_by_name,
   1,  billing__metering__v1__cut_status_reply__number_ranges,
   (ProtobufCMessageInit) billing__metering__v1__cut_status_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__list_uncut_request__field_descriptors[1] =
+{
+  {
+    "through",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListUncutRequest, through),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__list_uncut_request__field_indices_by_name[] = {
+  0,   /* field[0] = through */
+};
+static const ProtobufCIntRange billing__metering__v1__list_uncut_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__list_uncut_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ListUncutRequest",
+  "ListUncutRequest",
+  "Billing__Metering__V1__ListUncutRequest",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ListUncutRequest),
+  1,
+  billing__metering__v1__list_uncut_request__field_descriptors,
+  billing__metering__v1__list_uncut_request__field_indices_by_name,
+  1,  billing__metering__v1__list_uncut_request__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__list_uncut_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__list_uncut_reply__field_descriptors[2] =
+{
+  {
+    "account_ids",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Billing__Metering__V1__ListUncutReply, n_account_ids),
+    offsetof(Billing__Metering__V1__ListUncutReply, account_ids),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "more",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__ListUncutReply, more),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__list_uncut_reply__field_indices_by_name[] = {
+  0,   /* field[0] = account_ids */
+  1,   /* field[1] = more */
+};
+static const ProtobufCIntRange billing__metering__v1__list_uncut_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__list_uncut_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.ListUncutReply",
+  "ListUncutReply",
+  "Billing__Metering__V1__ListUncutReply",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__ListUncutReply),
+  2,
+  billing__metering__v1__list_uncut_reply__field_descriptors,
+  billing__metering__v1__list_uncut_reply__field_indices_by_name,
+  1,  billing__metering__v1__list_uncut_reply__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__list_uncut_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor billing__metering__v1__audit_timelines_request__field_descriptors[3] =

@@ -2032,6 +2032,51 @@ void   billing__order__v1__close_months_request__free_unpacked
   assert(message->base.descriptor == &billing__order__v1__close_months_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   billing__order__v1__recovery__init
+                     (Billing__Order__V1__Recovery         *message)
+{
+  static const Billing__Order__V1__Recovery init_value = BILLING__ORDER__V1__RECOVERY__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__recovery__get_packed_size
+                     (const Billing__Order__V1__Recovery *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__recovery__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__recovery__pack
+                     (const Billing__Order__V1__Recovery *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__recovery__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__recovery__pack_to_buffer
+                     (const Billing__Order__V1__Recovery *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__recovery__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__Recovery *
+       billing__order__v1__recovery__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__Recovery *)
+     protobuf_c_message_unpack (&billing__order__v1__recovery__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__recovery__free_unpacked
+                     (Billing__Order__V1__Recovery *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__recovery__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   billing__order__v1__close_months_reply__init
                      (Billing__Order__V1__CloseMonthsReply         *message)
 {
@@ -2075,6 +2120,51 @@ void   billing__order__v1__close_months_reply__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &billing__order__v1__close_months_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__acknowledge_recovery_request__init
+                     (Billing__Order__V1__AcknowledgeRecoveryRequest         *message)
+{
+  static const Billing__Order__V1__AcknowledgeRecoveryRequest init_value = BILLING__ORDER__V1__ACKNOWLEDGE_RECOVERY_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__acknowledge_recovery_request__get_packed_size
+                     (const Billing__Order__V1__AcknowledgeRecoveryRequest *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__acknowledge_recovery_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__acknowledge_recovery_request__pack
+                     (const Billing__Order__V1__AcknowledgeRecoveryRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__acknowledge_recovery_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__acknowledge_recovery_request__pack_to_buffer
+                     (const Billing__Order__V1__AcknowledgeRecoveryRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__acknowledge_recovery_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__AcknowledgeRecoveryRequest *
+       billing__order__v1__acknowledge_recovery_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__AcknowledgeRecoveryRequest *)
+     protobuf_c_message_unpack (&billing__order__v1__acknowledge_recovery_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__acknowledge_recovery_request__free_unpacked
+                     (Billing__Order__V1__AcknowledgeRecoveryRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__acknowledge_recovery_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   billing__order__v1__record_notices_request__init
@@ -6789,7 +6879,7 @@ const ProtobufCMessageDescriptor billing__order__v1__next_due_reply__descriptor 
   (ProtobufCMessageInit) billing__order__v1__next_due_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__close_months_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor billing__order__v1__close_months_request__field_descriptors[2] =
 {
   {
     "through",
@@ -6803,14 +6893,27 @@ static const ProtobufCFieldDescriptor billing__order__v1__close_months_request__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "uncut_accounts",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Billing__Order__V1__CloseMonthsRequest, n_uncut_accounts),
+    offsetof(Billing__Order__V1__CloseMonthsRequest, uncut_accounts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__close_months_request__field_indices_by_name[] = {
   0,   /* field[0] = through */
+  1,   /* field[1] = uncut_accounts */
 };
 static const ProtobufCIntRange billing__order__v1__close_months_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__close_months_request__descriptor =
 {
@@ -6820,11 +6923,62 @@ const ProtobufCMessageDescriptor billing__order__v1__close_months_request__descr
   "Billing__Order__V1__CloseMonthsRequest",
   "billing.order.v1",
   sizeof(Billing__Order__V1__CloseMonthsRequest),
-  1,
+  2,
   billing__order__v1__close_months_request__field_descriptors,
   billing__order__v1__close_months_request__field_indices_by_name,
   1,  billing__order__v1__close_months_request__number_ranges,
   (ProtobufCMessageInit) billing__order__v1__close_months_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__recovery__field_descriptors[2] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Recovery, account_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__Recovery, at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__recovery__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  1,   /* field[1] = at */
+};
+static const ProtobufCIntRange billing__order__v1__recovery__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__recovery__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.Recovery",
+  "Recovery",
+  "Billing__Order__V1__Recovery",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__Recovery),
+  2,
+  billing__order__v1__recovery__field_descriptors,
+  billing__order__v1__recovery__field_indices_by_name,
+  1,  billing__order__v1__recovery__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__recovery__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor billing__order__v1__close_months_reply__field_descriptors[3] =
@@ -6842,18 +6996,6 @@ static const ProtobufCFieldDescriptor billing__order__v1__close_months_reply__fi
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "recovered_accounts",
-    2,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_BYTES,
-    offsetof(Billing__Order__V1__CloseMonthsReply, n_recovered_accounts),
-    offsetof(Billing__Order__V1__CloseMonthsReply, recovered_accounts),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "more",
     3,
     PROTOBUF_C_LABEL_NONE,
@@ -6865,15 +7007,28 @@ static const ProtobufCFieldDescriptor billing__order__v1__close_months_reply__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "recoveries",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Order__V1__CloseMonthsReply, n_recoveries),
+    offsetof(Billing__Order__V1__CloseMonthsReply, recoveries),
+    &billing__order__v1__recovery__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__close_months_reply__field_indices_by_name[] = {
   0,   /* field[0] = accounts */
-  2,   /* field[2] = more */
-  1,   /* field[1] = recovered_accounts */
+  1,   /* field[1] = more */
+  2,   /* field[2] = recoveries */
 };
-static const ProtobufCIntRange billing__order__v1__close_months_reply__number_ranges[1 + 1] =
+static const ProtobufCIntRange billing__order__v1__close_months_reply__number_ranges[2 + 1] =
 {
   { 1, 0 },
+  { 3, 1 },
   { 0, 3 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__close_months_reply__descriptor =
@@ -6887,8 +7042,59 @@ const ProtobufCMessageDescriptor billing__order__v1__close_months_reply__descrip
   3,
   billing__order__v1__close_months_reply__field_descriptors,
   billing__order__v1__close_months_reply__field_indices_by_name,
-  1,  billing__order__v1__close_months_reply__number_ranges,
+  2,  billing__order__v1__close_months_reply__number_ranges,
   (ProtobufCMessageInit) billing__order__v1__close_months_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__acknowledge_recovery_request__field_descriptors[2] =
+{
+  {
+    "step",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AcknowledgeRecoveryRequest, step),
+    &billing__common__v1__saga_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AcknowledgeRecoveryRequest, at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__acknowledge_recovery_request__field_indices_by_name[] = {
+  1,   /* field[1] = at */
+  0,   /* field[0] = step */
+};
+static const ProtobufCIntRange billing__order__v1__acknowledge_recovery_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__acknowledge_recovery_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.AcknowledgeRecoveryRequest",
+  "AcknowledgeRecoveryRequest",
+  "Billing__Order__V1__AcknowledgeRecoveryRequest",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__AcknowledgeRecoveryRequest),
+  2,
+  billing__order__v1__acknowledge_recovery_request__field_descriptors,
+  billing__order__v1__acknowledge_recovery_request__field_indices_by_name,
+  1,  billing__order__v1__acknowledge_recovery_request__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__acknowledge_recovery_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor billing__order__v1__record_notices_request__field_descriptors[1] =
@@ -7265,18 +7471,6 @@ static const ProtobufCFieldDescriptor billing__order__v1__cancel_unpaid_request_
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "group_id",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Billing__Order__V1__CancelUnpaidRequest, group_id),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "was_due",
     3,
     PROTOBUF_C_LABEL_NONE,
@@ -7288,15 +7482,28 @@ static const ProtobufCFieldDescriptor billing__order__v1__cancel_unpaid_request_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "group_ids",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Billing__Order__V1__CancelUnpaidRequest, n_group_ids),
+    offsetof(Billing__Order__V1__CancelUnpaidRequest, group_ids),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__order__v1__cancel_unpaid_request__field_indices_by_name[] = {
-  1,   /* field[1] = group_id */
+  2,   /* field[2] = group_ids */
   0,   /* field[0] = step */
-  2,   /* field[2] = was_due */
+  1,   /* field[1] = was_due */
 };
-static const ProtobufCIntRange billing__order__v1__cancel_unpaid_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange billing__order__v1__cancel_unpaid_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
+  { 3, 1 },
   { 0, 3 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__cancel_unpaid_request__descriptor =
@@ -7310,7 +7517,7 @@ const ProtobufCMessageDescriptor billing__order__v1__cancel_unpaid_request__desc
   3,
   billing__order__v1__cancel_unpaid_request__field_descriptors,
   billing__order__v1__cancel_unpaid_request__field_indices_by_name,
-  1,  billing__order__v1__cancel_unpaid_request__number_ranges,
+  2,  billing__order__v1__cancel_unpaid_request__number_ranges,
   (ProtobufCMessageInit) billing__order__v1__cancel_unpaid_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -57,6 +57,7 @@ typedef struct Billing__Metering__V1__DueGroup Billing__Metering__V1__DueGroup;
 typedef struct Billing__Metering__V1__ListDueReply Billing__Metering__V1__ListDueReply;
 typedef struct Billing__Metering__V1__NoteRenewalAttemptRequest Billing__Metering__V1__NoteRenewalAttemptRequest;
 typedef struct Billing__Metering__V1__CutRequest Billing__Metering__V1__CutRequest;
+typedef struct Billing__Metering__V1__CutFailure Billing__Metering__V1__CutFailure;
 typedef struct Billing__Metering__V1__CutReply Billing__Metering__V1__CutReply;
 typedef struct Billing__Metering__V1__ExpireTermsRequest Billing__Metering__V1__ExpireTermsRequest;
 typedef struct Billing__Metering__V1__ExpireTermsReply Billing__Metering__V1__ExpireTermsReply;
@@ -64,6 +65,8 @@ typedef struct Billing__Metering__V1__NextDueRequest Billing__Metering__V1__Next
 typedef struct Billing__Metering__V1__NextDueReply Billing__Metering__V1__NextDueReply;
 typedef struct Billing__Metering__V1__CutStatusRequest Billing__Metering__V1__CutStatusRequest;
 typedef struct Billing__Metering__V1__CutStatusReply Billing__Metering__V1__CutStatusReply;
+typedef struct Billing__Metering__V1__ListUncutRequest Billing__Metering__V1__ListUncutRequest;
+typedef struct Billing__Metering__V1__ListUncutReply Billing__Metering__V1__ListUncutReply;
 typedef struct Billing__Metering__V1__AuditTimelinesRequest Billing__Metering__V1__AuditTimelinesRequest;
 typedef struct Billing__Metering__V1__BilledSegment Billing__Metering__V1__BilledSegment;
 typedef struct Billing__Metering__V1__AuditTimelinesReply Billing__Metering__V1__AuditTimelinesReply;
@@ -345,10 +348,11 @@ struct  Billing__Metering__V1__LockGroupRequest
   ProtobufCBinaryData group_id;
   Billing__Common__V1__BillingMethod billing_method;
   protobuf_c_boolean or_expired;
+  protobuf_c_boolean due;
 };
 #define BILLING__METERING__V1__LOCK_GROUP_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__lock_group_request__descriptor) \
-    , NULL, {0,NULL}, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED, 0 }
+    , NULL, {0,NULL}, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED, 0, 0 }
 
 
 struct  Billing__Metering__V1__SwitchGroupRequest
@@ -418,10 +422,11 @@ struct  Billing__Metering__V1__ResumeAccountRequest
   ProtobufCMessage base;
   Billing__Common__V1__SagaStep *step;
   int64_t at;
+  protobuf_c_boolean by_month_close;
 };
 #define BILLING__METERING__V1__RESUME_ACCOUNT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__resume_account_request__descriptor) \
-    , NULL, 0 }
+    , NULL, 0, 0 }
 
 
 struct  Billing__Metering__V1__ResumeAccountReply
@@ -431,10 +436,12 @@ struct  Billing__Metering__V1__ResumeAccountReply
   ProtobufCBinaryData *group_ids;
   size_t n_resource_ids;
   ProtobufCBinaryData *resource_ids;
+  size_t n_released_group_ids;
+  ProtobufCBinaryData *released_group_ids;
 };
 #define BILLING__METERING__V1__RESUME_ACCOUNT_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__resume_account_reply__descriptor) \
-    , 0,NULL, 0,NULL }
+    , 0,NULL, 0,NULL, 0,NULL }
 
 
 struct  Billing__Metering__V1__Resource
@@ -683,6 +690,17 @@ struct  Billing__Metering__V1__CutRequest
     , 0, 0, 0, {0,NULL} }
 
 
+struct  Billing__Metering__V1__CutFailure
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData account_id;
+  ProtobufCBinaryData message;
+};
+#define BILLING__METERING__V1__CUT_FAILURE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__cut_failure__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
 struct  Billing__Metering__V1__CutReply
 {
   ProtobufCMessage base;
@@ -691,10 +709,12 @@ struct  Billing__Metering__V1__CutReply
   uint32_t waiting;
   size_t n_overdue_accounts;
   ProtobufCBinaryData *overdue_accounts;
+  size_t n_failures;
+  Billing__Metering__V1__CutFailure **failures;
 };
 #define BILLING__METERING__V1__CUT_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__cut_reply__descriptor) \
-    , 0, 0, 0, 0,NULL }
+    , 0, 0, 0, 0,NULL, 0,NULL }
 
 
 struct  Billing__Metering__V1__ExpireTermsRequest
@@ -760,6 +780,28 @@ struct  Billing__Metering__V1__CutStatusReply
 #define BILLING__METERING__V1__CUT_STATUS_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__cut_status_reply__descriptor) \
     , 0, 0, 0 }
+
+
+struct  Billing__Metering__V1__ListUncutRequest
+{
+  ProtobufCMessage base;
+  int64_t through;
+};
+#define BILLING__METERING__V1__LIST_UNCUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__list_uncut_request__descriptor) \
+    , 0 }
+
+
+struct  Billing__Metering__V1__ListUncutReply
+{
+  ProtobufCMessage base;
+  size_t n_account_ids;
+  ProtobufCBinaryData *account_ids;
+  protobuf_c_boolean more;
+};
+#define BILLING__METERING__V1__LIST_UNCUT_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__list_uncut_reply__descriptor) \
+    , 0,NULL, 0 }
 
 
 struct  Billing__Metering__V1__AuditTimelinesRequest
@@ -1584,6 +1626,25 @@ Billing__Metering__V1__CutRequest *
 void   billing__metering__v1__cut_request__free_unpacked
                      (Billing__Metering__V1__CutRequest *message,
                       ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__CutFailure methods */
+void   billing__metering__v1__cut_failure__init
+                     (Billing__Metering__V1__CutFailure         *message);
+size_t billing__metering__v1__cut_failure__get_packed_size
+                     (const Billing__Metering__V1__CutFailure   *message);
+size_t billing__metering__v1__cut_failure__pack
+                     (const Billing__Metering__V1__CutFailure   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__cut_failure__pack_to_buffer
+                     (const Billing__Metering__V1__CutFailure   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__CutFailure *
+       billing__metering__v1__cut_failure__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__cut_failure__free_unpacked
+                     (Billing__Metering__V1__CutFailure *message,
+                      ProtobufCAllocator *allocator);
 /* Billing__Metering__V1__CutReply methods */
 void   billing__metering__v1__cut_reply__init
                      (Billing__Metering__V1__CutReply         *message);
@@ -1716,6 +1777,44 @@ Billing__Metering__V1__CutStatusReply *
                       const uint8_t       *data);
 void   billing__metering__v1__cut_status_reply__free_unpacked
                      (Billing__Metering__V1__CutStatusReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ListUncutRequest methods */
+void   billing__metering__v1__list_uncut_request__init
+                     (Billing__Metering__V1__ListUncutRequest         *message);
+size_t billing__metering__v1__list_uncut_request__get_packed_size
+                     (const Billing__Metering__V1__ListUncutRequest   *message);
+size_t billing__metering__v1__list_uncut_request__pack
+                     (const Billing__Metering__V1__ListUncutRequest   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__list_uncut_request__pack_to_buffer
+                     (const Billing__Metering__V1__ListUncutRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ListUncutRequest *
+       billing__metering__v1__list_uncut_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__list_uncut_request__free_unpacked
+                     (Billing__Metering__V1__ListUncutRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__ListUncutReply methods */
+void   billing__metering__v1__list_uncut_reply__init
+                     (Billing__Metering__V1__ListUncutReply         *message);
+size_t billing__metering__v1__list_uncut_reply__get_packed_size
+                     (const Billing__Metering__V1__ListUncutReply   *message);
+size_t billing__metering__v1__list_uncut_reply__pack
+                     (const Billing__Metering__V1__ListUncutReply   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__list_uncut_reply__pack_to_buffer
+                     (const Billing__Metering__V1__ListUncutReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__ListUncutReply *
+       billing__metering__v1__list_uncut_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__list_uncut_reply__free_unpacked
+                     (Billing__Metering__V1__ListUncutReply *message,
                       ProtobufCAllocator *allocator);
 /* Billing__Metering__V1__AuditTimelinesRequest methods */
 void   billing__metering__v1__audit_timelines_request__init
@@ -1899,6 +1998,9 @@ typedef void (*Billing__Metering__V1__NoteRenewalAttemptRequest_Closure)
 typedef void (*Billing__Metering__V1__CutRequest_Closure)
                  (const Billing__Metering__V1__CutRequest *message,
                   void *closure_data);
+typedef void (*Billing__Metering__V1__CutFailure_Closure)
+                 (const Billing__Metering__V1__CutFailure *message,
+                  void *closure_data);
 typedef void (*Billing__Metering__V1__CutReply_Closure)
                  (const Billing__Metering__V1__CutReply *message,
                   void *closure_data);
@@ -1919,6 +2021,12 @@ typedef void (*Billing__Metering__V1__CutStatusRequest_Closure)
                   void *closure_data);
 typedef void (*Billing__Metering__V1__CutStatusReply_Closure)
                  (const Billing__Metering__V1__CutStatusReply *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ListUncutRequest_Closure)
+                 (const Billing__Metering__V1__ListUncutRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__ListUncutReply_Closure)
+                 (const Billing__Metering__V1__ListUncutReply *message,
                   void *closure_data);
 typedef void (*Billing__Metering__V1__AuditTimelinesRequest_Closure)
                  (const Billing__Metering__V1__AuditTimelinesRequest *message,
@@ -1984,6 +2092,7 @@ extern const ProtobufCMessageDescriptor billing__metering__v1__due_group__descri
 extern const ProtobufCMessageDescriptor billing__metering__v1__list_due_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__note_renewal_attempt_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__cut_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__cut_failure__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__cut_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__expire_terms_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__expire_terms_reply__descriptor;
@@ -1991,6 +2100,8 @@ extern const ProtobufCMessageDescriptor billing__metering__v1__next_due_request_
 extern const ProtobufCMessageDescriptor billing__metering__v1__next_due_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__cut_status_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__cut_status_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__list_uncut_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__list_uncut_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__audit_timelines_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__billed_segment__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__audit_timelines_reply__descriptor;

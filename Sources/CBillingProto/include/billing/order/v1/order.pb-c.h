@@ -62,7 +62,9 @@ typedef struct Billing__Order__V1__ExpireOrdersReply Billing__Order__V1__ExpireO
 typedef struct Billing__Order__V1__NextDueRequest Billing__Order__V1__NextDueRequest;
 typedef struct Billing__Order__V1__NextDueReply Billing__Order__V1__NextDueReply;
 typedef struct Billing__Order__V1__CloseMonthsRequest Billing__Order__V1__CloseMonthsRequest;
+typedef struct Billing__Order__V1__Recovery Billing__Order__V1__Recovery;
 typedef struct Billing__Order__V1__CloseMonthsReply Billing__Order__V1__CloseMonthsReply;
+typedef struct Billing__Order__V1__AcknowledgeRecoveryRequest Billing__Order__V1__AcknowledgeRecoveryRequest;
 typedef struct Billing__Order__V1__RecordNoticesRequest Billing__Order__V1__RecordNoticesRequest;
 typedef struct Billing__Order__V1__RecordNoticesReply Billing__Order__V1__RecordNoticesReply;
 typedef struct Billing__Order__V1__ClaimOverdueRequest Billing__Order__V1__ClaimOverdueRequest;
@@ -797,23 +799,47 @@ struct  Billing__Order__V1__CloseMonthsRequest
 {
   ProtobufCMessage base;
   int64_t through;
+  size_t n_uncut_accounts;
+  ProtobufCBinaryData *uncut_accounts;
 };
 #define BILLING__ORDER__V1__CLOSE_MONTHS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__close_months_request__descriptor) \
-    , 0 }
+    , 0, 0,NULL }
+
+
+struct  Billing__Order__V1__Recovery
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData account_id;
+  int64_t at;
+};
+#define BILLING__ORDER__V1__RECOVERY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__recovery__descriptor) \
+    , {0,NULL}, 0 }
 
 
 struct  Billing__Order__V1__CloseMonthsReply
 {
   ProtobufCMessage base;
   uint32_t accounts;
-  size_t n_recovered_accounts;
-  ProtobufCBinaryData *recovered_accounts;
   protobuf_c_boolean more;
+  size_t n_recoveries;
+  Billing__Order__V1__Recovery **recoveries;
 };
 #define BILLING__ORDER__V1__CLOSE_MONTHS_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__close_months_reply__descriptor) \
-    , 0, 0,NULL, 0 }
+    , 0, 0, 0,NULL }
+
+
+struct  Billing__Order__V1__AcknowledgeRecoveryRequest
+{
+  ProtobufCMessage base;
+  Billing__Common__V1__SagaStep *step;
+  int64_t at;
+};
+#define BILLING__ORDER__V1__ACKNOWLEDGE_RECOVERY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__acknowledge_recovery_request__descriptor) \
+    , NULL, 0 }
 
 
 struct  Billing__Order__V1__RecordNoticesRequest
@@ -883,12 +909,13 @@ struct  Billing__Order__V1__CancelUnpaidRequest
 {
   ProtobufCMessage base;
   Billing__Common__V1__SagaStep *step;
-  ProtobufCBinaryData group_id;
   protobuf_c_boolean was_due;
+  size_t n_group_ids;
+  ProtobufCBinaryData *group_ids;
 };
 #define BILLING__ORDER__V1__CANCEL_UNPAID_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__cancel_unpaid_request__descriptor) \
-    , NULL, {0,NULL}, 0 }
+    , NULL, 0, 0,NULL }
 
 
 struct  Billing__Order__V1__CancelUnpaidReply
@@ -2128,6 +2155,25 @@ Billing__Order__V1__CloseMonthsRequest *
 void   billing__order__v1__close_months_request__free_unpacked
                      (Billing__Order__V1__CloseMonthsRequest *message,
                       ProtobufCAllocator *allocator);
+/* Billing__Order__V1__Recovery methods */
+void   billing__order__v1__recovery__init
+                     (Billing__Order__V1__Recovery         *message);
+size_t billing__order__v1__recovery__get_packed_size
+                     (const Billing__Order__V1__Recovery   *message);
+size_t billing__order__v1__recovery__pack
+                     (const Billing__Order__V1__Recovery   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__recovery__pack_to_buffer
+                     (const Billing__Order__V1__Recovery   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__Recovery *
+       billing__order__v1__recovery__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__recovery__free_unpacked
+                     (Billing__Order__V1__Recovery *message,
+                      ProtobufCAllocator *allocator);
 /* Billing__Order__V1__CloseMonthsReply methods */
 void   billing__order__v1__close_months_reply__init
                      (Billing__Order__V1__CloseMonthsReply         *message);
@@ -2146,6 +2192,25 @@ Billing__Order__V1__CloseMonthsReply *
                       const uint8_t       *data);
 void   billing__order__v1__close_months_reply__free_unpacked
                      (Billing__Order__V1__CloseMonthsReply *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__AcknowledgeRecoveryRequest methods */
+void   billing__order__v1__acknowledge_recovery_request__init
+                     (Billing__Order__V1__AcknowledgeRecoveryRequest         *message);
+size_t billing__order__v1__acknowledge_recovery_request__get_packed_size
+                     (const Billing__Order__V1__AcknowledgeRecoveryRequest   *message);
+size_t billing__order__v1__acknowledge_recovery_request__pack
+                     (const Billing__Order__V1__AcknowledgeRecoveryRequest   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__acknowledge_recovery_request__pack_to_buffer
+                     (const Billing__Order__V1__AcknowledgeRecoveryRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__AcknowledgeRecoveryRequest *
+       billing__order__v1__acknowledge_recovery_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__acknowledge_recovery_request__free_unpacked
+                     (Billing__Order__V1__AcknowledgeRecoveryRequest *message,
                       ProtobufCAllocator *allocator);
 /* Billing__Order__V1__RecordNoticesRequest methods */
 void   billing__order__v1__record_notices_request__init
@@ -2835,8 +2900,14 @@ typedef void (*Billing__Order__V1__NextDueReply_Closure)
 typedef void (*Billing__Order__V1__CloseMonthsRequest_Closure)
                  (const Billing__Order__V1__CloseMonthsRequest *message,
                   void *closure_data);
+typedef void (*Billing__Order__V1__Recovery_Closure)
+                 (const Billing__Order__V1__Recovery *message,
+                  void *closure_data);
 typedef void (*Billing__Order__V1__CloseMonthsReply_Closure)
                  (const Billing__Order__V1__CloseMonthsReply *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__AcknowledgeRecoveryRequest_Closure)
+                 (const Billing__Order__V1__AcknowledgeRecoveryRequest *message,
                   void *closure_data);
 typedef void (*Billing__Order__V1__RecordNoticesRequest_Closure)
                  (const Billing__Order__V1__RecordNoticesRequest *message,
@@ -2988,7 +3059,9 @@ extern const ProtobufCMessageDescriptor billing__order__v1__expire_orders_reply_
 extern const ProtobufCMessageDescriptor billing__order__v1__next_due_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__next_due_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__close_months_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__recovery__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__close_months_reply__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__acknowledge_recovery_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__record_notices_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__record_notices_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__claim_overdue_request__descriptor;
