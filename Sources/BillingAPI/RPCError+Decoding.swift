@@ -45,7 +45,9 @@ extension RPCError {
 
     /// The same refusal seen from the message that holds the field.
     func inside(_ outer: String) -> RPCError {
-        RPCError(status, reason, message, field: field.isEmpty ? outer : "\(outer).\(field)", value: value)
+        var copy = self
+        copy.field = field.isEmpty ? outer : "\(outer).\(field)"
+        return copy
     }
 
     private static func choices<Value: WireEnum>(_ type: Value.Type) -> String {

@@ -112,6 +112,8 @@ final class ClientLink: ReactorSocket {
             guard event == .disconnected else { continue }
             // Replies that came before the end may still wait to be read.
             while receive() {}
+            // What they were told to may have closed the channel.
+            guard !isClosed else { return }
             // A new connection is evidence enough that the server is there.
             (silentSince, probedAt, isEjected) = (nil, nil, false)
             owner.connectionLost(self)

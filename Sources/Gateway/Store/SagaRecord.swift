@@ -73,17 +73,19 @@ struct StoredAnswer: Hashable, Sendable {
         self.init(status: error.status, bytes: message.encoded(), effectiveAt: nil)
     }
 
-    /// The refusal that is kept here, marked as a replay or not; `nil` if it is a reply.
-    func refusal(isReplay: Bool = false) throws(RPCError) -> RPCError? {
+    /// The refusal that is kept here; `nil` if it is a reply.
+    func refusal() throws(RPCError) -> RPCError? {
         guard status != .ok else { return nil }
         let error = try CommonV1.Error(wire: bytes)
-        return RPCError(
-            status, error.reason, error.message, field: error.field, value: error.value, isReplay: isReplay)
+        return RPCError(status, error.reason, error.message, field: error.field, value: error.value)
     }
 
     /// - Throws: the refusal, if it is one, marked as a replay or not; "call.malformed" for bytes of another message.
     func response<Reply: WireMessage>(_: Reply.Type, isReplay: Bool) throws(RPCError) -> Response<Reply> {
-        if let refusal = try refusal(isReplay: isReplay) { throw refusal }
+        if var refusal = try refusal() {
+            refusal.isReplay = isReplay
+            throw refusal
+        }
         return Response(try Reply(wire: bytes), isReplay: isReplay, effectiveAt: effectiveAt)
     }
 }
