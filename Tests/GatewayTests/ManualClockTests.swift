@@ -211,6 +211,10 @@ import Testing
         try await clock.pass(NoSagas())
         let late = start.adding(milliseconds: 609_999).milliseconds
         #expect(harness.world.script.withLock { $0.done } == ["cut \(start.milliseconds)", "releases \(late)"])
+        // The audit blames it for nothing that it had no time to do.
+        #expect(clock.duesSeenThrough == .earliest)
+        for _ in 0..<6 { await harness.time.pause(milliseconds: 10_000) }
+        #expect(clock.duesSeenThrough.milliseconds == late)
     }
 
     @Test("Nobody moves it or names instants to it")

@@ -13,6 +13,9 @@ package final class RealClock: BusinessClock {
     /// How long a process has seen its two clocks agree before it releases a group.
     static let releaseDelayMilliseconds: Int64 = 600_000
 
+    /// More than a pass over what is due takes, unless something is wrong.
+    private static let passGraceMilliseconds: Int64 = 60_000
+
     private struct State {
         var rule: WallClockRule
         /// Everything due up to here is done. Starts before all time, so that missed work is caught up in order.
@@ -63,6 +66,12 @@ package final class RealClock: BusinessClock {
                 mode: .real, now: now, target: now, startedAt: state.workedThrough, lines: state.lines,
                 problem: state.problem)
         }
+    }
+
+    package var duesSeenThrough: Timestamp {
+        let uptime = time.monotonicMilliseconds - startedMilliseconds
+        guard uptime >= Self.releaseDelayMilliseconds + Self.passGraceMilliseconds else { return .earliest }
+        return now.adding(milliseconds: -Self.passGraceMilliseconds)
     }
 
     package func start() async throws {
