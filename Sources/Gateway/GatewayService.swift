@@ -23,6 +23,7 @@ package final class GatewayService: Sendable {
     let engine: SagaEngine
     private let configuration: Configuration
     private let health: HealthService
+    private let time: any TimeSource
 
     /// - Parameters:
     ///   - clock: a `RealClock` or `ManualClock` over the same database and services.
@@ -69,6 +70,7 @@ package final class GatewayService: Sendable {
                 interruption: interruption))
         self.configuration = configuration
         self.health = health
+        self.time = time
     }
 
     /// Takes up unfinished sagas and sets the clock going. To be done before the first call is served.
@@ -99,7 +101,7 @@ package final class GatewayService: Sendable {
         BillHandlers(forwarding: forwarding).register(in: &router)
         OperationHandlers(forwarding: forwarding, health: health).register(in: &router)
         SagaHandlers(engine: engine, database: forwarding.database).register(in: &router)
-        AuditHandlers(forwarding: forwarding, database: forwarding.database).register(in: &router)
+        AuditHandlers(forwarding: forwarding, database: forwarding.database, time: time).register(in: &router)
         router.requireAll(GatewayV1.Operations.all)
         health.register(in: &router)
     }

@@ -62,5 +62,12 @@ package struct MeteringService: Sendable {
         router.handle(MeteringV1.Cuts.listUncut, listUncut)
         router.handle(MeteringV1.Cuts.auditTimelines, auditTimelines)
         router.requireAll(MeteringV1.Cuts.all)
+
+        ParticipationService { request, limit in
+            try await database.keptSteps(
+                in: try Partition.range(request.partitionFrom, request.partitionTo),
+                after: (request.afterAccount, request.afterSaga, request.afterStep), limit: limit,
+                map: CommonV1.KeptStep.init(account:sagaID:step:state:maxEpoch:))
+        }.register(in: &router)
     }
 }

@@ -66,5 +66,12 @@ package struct OrderingService: Sendable {
         ] {
             router.requireAll(service)
         }
+
+        ParticipationService { request, limit in
+            try await database.keptSteps(
+                in: try Partition.range(request.partitionFrom, request.partitionTo),
+                after: (request.afterAccount, request.afterSaga, request.afterStep), limit: limit,
+                map: CommonV1.KeptStep.init(account:sagaID:step:state:maxEpoch:))
+        }.register(in: &router)
     }
 }

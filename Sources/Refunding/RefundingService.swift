@@ -33,5 +33,12 @@ package struct RefundingService: Sendable {
         router.handle(RefundV1.RefundSteps.noteRefund, noteRefund)
         router.requireAll(RefundV1.Refunds.all)
         router.requireAll(RefundV1.RefundSteps.all)
+
+        ParticipationService { request, limit in
+            try await database.keptSteps(
+                in: try Partition.range(request.partitionFrom, request.partitionTo),
+                after: (request.afterAccount, request.afterSaga, request.afterStep), limit: limit,
+                map: CommonV1.KeptStep.init(account:sagaID:step:state:maxEpoch:))
+        }.register(in: &router)
     }
 }

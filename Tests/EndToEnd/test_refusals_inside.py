@@ -175,21 +175,18 @@ class Damage(RefusalCase):
     def test_4_more_than_one_reply_can_hold(self):
         group = self.api.create_group(self.account).group_id
         with self.database("metering") as database:
-            for table, reason, says, command, document in [
-                ("instance_group", "resource.account_too_large", "4097 things", "price impact -", price_document(
-                    **{'ML: "0.0457"': 'ML: "0.0500"'})),
-                ("segment", "audit.account_too_large", "4097 segments", "audit", ""),
-            ]:  # fmt: skip
-                columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
-                copied = ["'ag-' || printf('%016d', n)" if column == "group_id" else column for column in columns]
-                database.execute(
-                    f"""
-                    WITH RECURSIVE copy (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copy WHERE n < 4096)
-                    INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(copied)} FROM {table}, copy
-                    WHERE group_id = ?
-                    """,
-                    [group])  # fmt: skip
-                self.refuses(reason, says, command, stdin=document, status=UNKNOWN)
+            columns = [row[1] for row in database.execute("PRAGMA table_info(instance_group)")]
+            copied = ["'ag-' || printf('%016d', n)" if column == "group_id" else column for column in columns]
+            database.execute(
+                f"""
+                WITH RECURSIVE copy (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copy WHERE n < 4096)
+                INSERT INTO instance_group ({', '.join(columns)}) SELECT {', '.join(copied)} FROM instance_group, copy
+                WHERE group_id = ?
+                """,
+                [group])  # fmt: skip
+        document = price_document(**{'ML: "0.0457"': 'ML: "0.0500"'})
+        self.refuses(
+            "resource.account_too_large", "4097 things", "price impact -", stdin=document, status=UNKNOWN)  # fmt: skip
 
 
 class Starting(RefusalCase):

@@ -12,7 +12,7 @@ import Testing
     func registration() throws {
         var router = Router()
         try Shop().service.register(in: &router)
-        #expect(router.handlers.count == 37)
+        #expect(router.handlers.count == 38)
     }
 
     @Test("A new account is empty; the same key opens it once, another body under it is refused")

@@ -203,15 +203,14 @@ import Testing
 
 @Suite("Coverage audit") struct CoverageAuditTests {
     private func coverage(
-        _ shop: Shop, _ account: String, after group: String = ""
+        _ shop: Shop, _ request: OrderV1.AuditCoverageRequest = .init(partitionTo: 256)
     ) async throws -> OrderV1.AuditCoverageReply {
         try await shop.service.auditCoverage(
-            OrderV1.AuditCoverageRequest(accountID: account, afterGroup: group),
-            shop.call(OrderV1.Bills.auditCoverage.descriptor, "", at: nil)
+            request, shop.call(OrderV1.Bills.auditCoverage.descriptor, "", at: nil)
         ).message
     }
 
-    @Test("Contiguous slices are one row; gaps, overlaps and paid terms are rows of their own")
+    @Test("Every slice and every paid term is told as it was posted, and nothing else")
     func rows() async throws {
         let shop = try Shop()
         let account = try await shop.account("100")
@@ -220,31 +219,64 @@ import Testing
         }
         let order = try await shop.place(account, kind: .switch, group: "ag-0", at: opening.adding(hours: 4))
         _ = try await shop.pay(account, order.orderID, at: opening.adding(hours: 4))
-        _ = try await shop.post(.hour(account, "ag-9", endingAt: opening.adding(hours: 4)))
-        let reply = try await coverage(shop, account)
+        let reply = try await coverage(shop)
+        #expect(reply.accounts == [OrderV1.CoveredAccount(accountID: account)])
         func hours(_ instant: Int64) -> Int64 { (instant - opening.milliseconds) / .millisecondsPerHour }
-        #expect(reply.coverages.map(\.groupID) == ["ag-0", "ag-0", "ag-0", "ag-9"])
-        #expect(reply.coverages.map { hours($0.start) } == [0, 3, 4, 3])
-        #expect(reply.coverages.map(\.lines) == [2, 1, 1, 1])
-        #expect(reply.coverages.map(\.orderID) == ["", "", order.orderID, ""])
-        #expect(reply.coverages[2].end == at("2026-04-11").milliseconds)
-        #expect(reply.nextGroup == "")
-        #expect(try await coverage(shop, account, after: "ag-0").coverages.map(\.groupID) == ["ag-9"])
+        #expect(reply.start.map(hours) == [0, 1, 3, 4])
+        #expect(reply.end.dropLast().map(hours) == [1, 2, 4] && reply.end.last == at("2026-04-11").milliseconds)
+        let sources = reply.source.map { reply.sources[Int($0)] }
+        #expect(sources.map(\.thingID) == ["ag-0", "ag-0", "ag-0", "ag-0"])
+        #expect(sources.map(\.orderID) == ["", "", "", order.orderID])
+        #expect(sources.allSatisfy { $0.account == 0 && !$0.givenBack })
+        #expect(reply.grossMicros.count == 4 && reply.price.allSatisfy { Int($0) < reply.prices.count })
+        #expect(!reply.more)
     }
 
-    @Test("A page holds at most 4,096 rows and ends between groups")
+    @Test("Pages go on within an account, and tell each line of each account once")
     func pages() async throws {
         let shop = try Shop()
-        let account = try await shop.account("100000")
-        for hour in [1, 3] as [Int64] {
-            var usage = Usage(cutAt: opening.adding(hours: hour))
-            let (from, to) = (opening.adding(hours: hour - 1), opening.adding(hours: hour))
-            for number in 0..<2100 { try usage.add(account, "ag-\(10_000 + number)", from: from, to: to, "0.01") }
-            _ = try await shop.post(usage)
+        var expected: [String: Int] = [:]
+        for _ in 0..<3 {
+            let account = try await shop.account("100000")
+            expected[account] = 4200
+            for hour in [1, 3] as [Int64] {
+                var usage = Usage(cutAt: opening.adding(hours: hour))
+                let (from, to) = (opening.adding(hours: hour - 1), opening.adding(hours: hour))
+                for number in 0..<2100 { try usage.add(account, "ag-\(10_000 + number)", from: from, to: to, "0.01") }
+                _ = try await shop.post(usage)
+            }
         }
-        let first = try await coverage(shop, account)
-        #expect(first.coverages.count == 4096 && first.nextGroup == "ag-12047")
-        let second = try await coverage(shop, account, after: first.nextGroup)
-        #expect(second.coverages.count == 104 && second.nextGroup == "")
+        let empty = try await shop.account("1")
+        var found: [String: Int] = [empty: 0]
+        var seen: Set<String> = []
+        var request = OrderV1.AuditCoverageRequest(partitionTo: 256)
+        var more = true
+        while more {
+            let page = try await coverage(shop, request)
+            seen.formUnion(page.accounts.map(\.accountID))
+            for source in page.source {
+                found[page.accounts[Int(page.sources[Int(source)].account)].accountID, default: 0] += 1
+            }
+            #expect(page.source.count <= 4096)
+            more = page.more
+            (request.partitionFrom, request.afterAccount) = (page.nextPartition, page.nextAccount)
+            (request.afterStart, request.afterSource) = (page.nextStart, page.nextSource)
+        }
+        expected[empty] = 0
+        #expect(found == expected && seen == Set(expected.keys))
+    }
+
+    @Test("A range ends with the account that it names")
+    func through() async throws {
+        let shop = try Shop()
+        var accounts: [String] = []
+        for _ in 0..<5 { accounts.append(try await shop.account("1")) }
+        let sorted = accounts.sorted { (Partition.of($0), $0) < (Partition.of($1), $1) }
+        let reply = try await coverage(
+            shop,
+            .init(
+                partitionFrom: UInt32(Partition.of(sorted[0])), partitionTo: 256, afterAccount: sorted[0],
+                throughAccount: sorted[2]))
+        #expect(reply.accounts.map(\.accountID) == Array(sorted[1...2]))
     }
 }

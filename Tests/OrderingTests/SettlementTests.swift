@@ -52,20 +52,6 @@ import Testing
         #expect(amounts.paid == paid)
         #expect(amounts.outstanding == (try Money(outstanding)))
     }
-
-    @Test("Contiguous lines merge; a gap and an overlap both show")
-    func coverage() {
-        func period(_ start: Int64, _ end: Int64) -> Period {
-            Period(opening.adding(hours: start), opening.adding(hours: end))
-        }
-        var runs: [CoverageRun] = []
-        for line in [period(0, 1), period(1, 2), period(3, 4), period(3, 5), period(5, 6)] { runs.append(line) }
-        #expect(
-            runs == [
-                CoverageRun(period: period(0, 2), lines: 2), CoverageRun(period: period(3, 4), lines: 1),
-                CoverageRun(period: period(3, 6), lines: 2),
-            ])
-    }
 }
 
 @Suite("Statistical periods") struct StatisticalPeriodTests {

@@ -146,6 +146,35 @@ import Testing
         }
     }
 
+    @Test("What is kept of steps is told page by page, with the fences of their sagas", arguments: StorageDriver.all)
+    func kept(_ driver: StorageDriver) async throws {
+        try await driver.withNotes { database in
+            for (account, saga, step, epoch) in [
+                ("acct-1", "saga-1", "one", 3), ("acct-1", "saga-1", "two", 4), ("acct-1", "saga-2", "one", 1),
+                ("acct-2", "saga-1", "one", 2),
+            ] as [(String, String, String, UInt64)] {
+                _ = try await send(
+                    step == "two" ? .undo : .perform, try .test(account: account, epoch: epoch), to: database,
+                    saga: saga, step: step, effect: account + saga + step)
+            }
+            var found: [String] = []
+            var after = (account: "", sagaID: "", step: "")
+            var first = 0
+            while true {
+                let page = try await database.keptSteps(in: first..<Partition.count, after: after, limit: 3) {
+                    (account: $0, sagaID: $1, step: $2, state: $3, maxEpoch: $4)
+                }
+                found += page.map { "\($0.account) \($0.sagaID) \($0.step) \($0.state) \($0.maxEpoch)" }
+                guard page.count == 3, let last = page.last else { break }
+                (after, first) = ((last.account, last.sagaID, last.step), Partition.of(last.account))
+            }
+            let expected = [
+                "acct-1 saga-1 one 1 4", "acct-1 saga-1 two 4 4", "acct-1 saga-2 one 1 1", "acct-2 saga-1 one 1 2",
+            ]
+            #expect(found.sorted() == expected)
+        }
+    }
+
     @Test("An epoch that no fence can hold is refused", arguments: StorageDriver.all)
     func hugeEpoch(_ driver: StorageDriver) async throws {
         try await driver.withNotes { database in

@@ -176,6 +176,117 @@ extension CommonV1.SagaStep: WireCoded, WireReflection {
     }
 }
 
+extension CommonV1.AuditStepsRequest: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_CommonV1_AuditStepsRequest()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Common__V1__AuditStepsRequest>, _: WireLimits) throws(RPCError) {
+        partitionFrom = c.pointee.partition_from
+        partitionTo = c.pointee.partition_to
+        afterAccount = try Checked.string(c.pointee.after_account, "after_account")
+        afterSaga = try Checked.string(c.pointee.after_saga, "after_saga")
+        afterStep = try Checked.string(c.pointee.after_step, "after_step")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Common__V1__AuditStepsRequest>, in arena: inout Arena) {
+        c.initialize(to: Billing__Common__V1__AuditStepsRequest())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.partition_from = partitionFrom
+        c.pointee.partition_to = partitionTo
+        c.pointee.after_account = arena.store(afterAccount)
+        c.pointee.after_saga = arena.store(afterSaga)
+        c.pointee.after_step = arena.store(afterStep)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(5)
+        fields.append(("partition_from", .integer(Int64(partitionFrom))))
+        fields.append(("partition_to", .integer(Int64(partitionTo))))
+        fields.append(("after_account", .text(afterAccount)))
+        fields.append(("after_saga", .text(afterSaga)))
+        fields.append(("after_step", .text(afterStep)))
+        return fields
+    }
+}
+
+extension CommonV1.KeptStep: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_CommonV1_KeptStep()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Common__V1__KeptStep>, _: WireLimits) throws(RPCError) {
+        accountID = try Checked.string(c.pointee.account_id, "account_id")
+        sagaID = try Checked.string(c.pointee.saga_id, "saga_id")
+        step = try Checked.string(c.pointee.step, "step")
+        state = try Checked.enumeration(c.pointee.state.rawValue, "state", .known)
+        maxEpoch = c.pointee.max_epoch
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Common__V1__KeptStep>, in arena: inout Arena) {
+        c.initialize(to: Billing__Common__V1__KeptStep())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.account_id = arena.store(accountID)
+        c.pointee.saga_id = arena.store(sagaID)
+        c.pointee.step = arena.store(step)
+        c.pointee.state = .init(rawValue: UInt32(state.rawValue))
+        c.pointee.max_epoch = maxEpoch
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(5)
+        fields.append(("account_id", .text(accountID)))
+        fields.append(("saga_id", .text(sagaID)))
+        fields.append(("step", .text(step)))
+        fields.append(("state", .enumeration(state.wireName)))
+        fields.append(("max_epoch", .unsigned(maxEpoch)))
+        return fields
+    }
+}
+
+extension CommonV1.AuditStepsReply: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_CommonV1_AuditStepsReply()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Common__V1__AuditStepsReply>, _ limits: WireLimits) throws(RPCError) {
+        steps = try Checked.messages(c.pointee.n_steps, c.pointee.steps, "steps", limits)
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Common__V1__AuditStepsReply>, in arena: inout Arena) {
+        c.initialize(to: Billing__Common__V1__AuditStepsReply())
+        c.pointee.base.descriptor = Self.descriptor
+        (c.pointee.steps, c.pointee.n_steps) = arena.store(steps)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(1)
+        fields.append(("steps", .list(steps.map { .message($0.wireFields) })))
+        return fields
+    }
+}
+
 extension CommonV1.AuditFinding: WireCoded, WireReflection {
     public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
         self = try Self.decode(bytes, limits)

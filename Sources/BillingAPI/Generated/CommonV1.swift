@@ -28,6 +28,28 @@ extension CommonV1 {
         }
     }
 
+    /// Where a step stands at its participant (reliability 5).
+    public enum StepState: Int32, WireEnum {
+        case unspecified = 0
+        case done = 1
+        case rejected = 2
+        case undone = 3
+        /// Taken back before it was done.
+        case tombstone = 4
+
+        public static let enumName = "billing.common.v1.StepState"
+
+        public var wireName: String {
+            switch self {
+            case .unspecified: "STEP_STATE_UNSPECIFIED"
+            case .done: "STEP_STATE_DONE"
+            case .rejected: "STEP_STATE_REJECTED"
+            case .undone: "STEP_STATE_UNDONE"
+            case .tombstone: "STEP_STATE_TOMBSTONE"
+            }
+        }
+    }
+
     public enum BillingMethod: Int32, WireEnum {
         case unspecified = 0
         case subscription = 1
@@ -168,6 +190,67 @@ extension CommonV1 {
         }
     }
 
+    public struct AuditStepsRequest: WireMessage {
+        public static let messageName = "billing.common.v1.AuditStepsRequest"
+
+        public var partitionFrom: UInt32 = 0
+        public var partitionTo: UInt32 = 0
+        /// The step of partition_from after which to start; empty: at its first one.
+        public var afterAccount: String = ""
+        public var afterSaga: String = ""
+        public var afterStep: String = ""
+
+        public init() {}
+
+        public init(
+            partitionFrom: UInt32 = 0, partitionTo: UInt32 = 0, afterAccount: String = "", afterSaga: String = "",
+            afterStep: String = ""
+        ) {
+            self.partitionFrom = partitionFrom
+            self.partitionTo = partitionTo
+            self.afterAccount = afterAccount
+            self.afterSaga = afterSaga
+            self.afterStep = afterStep
+        }
+    }
+
+    public struct KeptStep: WireMessage {
+        public static let messageName = "billing.common.v1.KeptStep"
+
+        public var accountID: String = ""
+        public var sagaID: String = ""
+        public var step: String = ""
+        public var state: CommonV1.StepState = .unspecified
+        /// The highest epoch that was seen of the saga.
+        public var maxEpoch: UInt64 = 0
+
+        public init() {}
+
+        public init(
+            accountID: String = "", sagaID: String = "", step: String = "", state: CommonV1.StepState = .unspecified,
+            maxEpoch: UInt64 = 0
+        ) {
+            self.accountID = accountID
+            self.sagaID = sagaID
+            self.step = step
+            self.state = state
+            self.maxEpoch = maxEpoch
+        }
+    }
+
+    /// The last page has fewer than 4,096 steps.
+    public struct AuditStepsReply: WireMessage {
+        public static let messageName = "billing.common.v1.AuditStepsReply"
+
+        public var steps: [CommonV1.KeptStep] = []
+
+        public init() {}
+
+        public init(steps: [CommonV1.KeptStep] = []) {
+            self.steps = steps
+        }
+    }
+
     /// One check of `billing audit` over the data of one service.
     public struct AuditFinding: WireMessage {
         public static let messageName = "billing.common.v1.AuditFinding"
@@ -218,6 +301,34 @@ extension CommonV1 {
             _ request: CommonV1.CheckRequest, _ options: CallOptions
         ) async throws(RPCError) -> Response<CommonV1.CheckReply> {
             try await channel.call(Health.check, request, options)
+        }
+    }
+
+    /// Answered by every service that takes part in sagas.
+    public enum Participation {
+        /// What it keeps of the steps of sagas, for the audit: in the order of partition, account, saga and step.
+        /// Limits: batch.
+        public static let auditSteps = Method<CommonV1.AuditStepsRequest, CommonV1.AuditStepsReply>(
+            "billing.common.v1.Participation/AuditSteps", .read, .batch)
+
+        /// Every method of the service.
+        public static let all: [MethodDescriptor] = [
+            auditSteps.descriptor,
+        ]
+    }
+
+    /// Calls `Participation` over a channel.
+    public struct ParticipationClient: Sendable {
+        public let channel: any Channel
+
+        public init(_ channel: any Channel) { self.channel = channel }
+
+        /// What it keeps of the steps of sagas, for the audit: in the order of partition, account, saga and step.
+        /// Limits: batch.
+        public func auditSteps(
+            _ request: CommonV1.AuditStepsRequest, _ options: CallOptions
+        ) async throws(RPCError) -> Response<CommonV1.AuditStepsReply> {
+            try await channel.call(Participation.auditSteps, request, options)
         }
     }
 }

@@ -1946,6 +1946,9 @@ extension MeteringV1.AuditTimelinesRequest: WireCoded, WireReflection {
         afterAccount = try Checked.string(c.pointee.after_account, "after_account")
         partitionFrom = c.pointee.partition_from
         partitionTo = c.pointee.partition_to
+        afterThing = try Checked.string(c.pointee.after_thing, "after_thing")
+        afterNumber = c.pointee.after_number
+        accountID = try Checked.string(c.pointee.account_id, "account_id")
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__AuditTimelinesRequest>, in arena: inout Arena) {
@@ -1954,14 +1957,20 @@ extension MeteringV1.AuditTimelinesRequest: WireCoded, WireReflection {
         c.pointee.after_account = arena.store(afterAccount)
         c.pointee.partition_from = partitionFrom
         c.pointee.partition_to = partitionTo
+        c.pointee.after_thing = arena.store(afterThing)
+        c.pointee.after_number = afterNumber
+        c.pointee.account_id = arena.store(accountID)
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(3)
+        fields.reserveCapacity(6)
         fields.append(("after_account", .text(afterAccount)))
         fields.append(("partition_from", .integer(Int64(partitionFrom))))
         fields.append(("partition_to", .integer(Int64(partitionTo))))
+        fields.append(("after_thing", .text(afterThing)))
+        fields.append(("after_number", .integer(Int64(afterNumber))))
+        fields.append(("account_id", .text(accountID)))
         return fields
     }
 }
@@ -1985,6 +1994,11 @@ extension MeteringV1.BilledSegment: WireCoded, WireReflection {
         billedThrough = c.pointee.billed_through
         orderID = try Checked.string(c.pointee.order_id, "order_id")
         resourceID = try Checked.string(c.pointee.resource_id, "resource_id")
+        specification = try Checked.string(c.pointee.specification, "specification")
+        region = try Checked.string(c.pointee.region, "region")
+        instances = c.pointee.instances
+        item = try Checked.string(c.pointee.item, "item")
+        quantity = c.pointee.quantity
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__BilledSegment>, in arena: inout Arena) {
@@ -1997,11 +2011,16 @@ extension MeteringV1.BilledSegment: WireCoded, WireReflection {
         c.pointee.billed_through = billedThrough
         c.pointee.order_id = arena.store(orderID)
         c.pointee.resource_id = arena.store(resourceID)
+        c.pointee.specification = arena.store(specification)
+        c.pointee.region = arena.store(region)
+        c.pointee.instances = instances
+        c.pointee.item = arena.store(item)
+        c.pointee.quantity = quantity
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(7)
+        fields.reserveCapacity(12)
         fields.append(("account_id", .text(accountID)))
         fields.append(("group_id", .text(groupID)))
         fields.append(("billing_method", .enumeration(billingMethod.wireName)))
@@ -2009,6 +2028,119 @@ extension MeteringV1.BilledSegment: WireCoded, WireReflection {
         fields.append(("billed_through", .integer(billedThrough)))
         fields.append(("order_id", .text(orderID)))
         fields.append(("resource_id", .text(resourceID)))
+        fields.append(("specification", .text(specification)))
+        fields.append(("region", .text(region)))
+        fields.append(("instances", .integer(Int64(instances))))
+        fields.append(("item", .text(item)))
+        fields.append(("quantity", .integer(quantity)))
+        return fields
+    }
+}
+
+extension MeteringV1.HeldGroup: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_HeldGroup()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__HeldGroup>, _: WireLimits) throws(RPCError) {
+        groupID = try Checked.string(c.pointee.group_id, "group_id")
+        sagaID = try Checked.string(c.pointee.saga_id, "saga_id")
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__HeldGroup>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__HeldGroup())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.group_id = arena.store(groupID)
+        c.pointee.saga_id = arena.store(sagaID)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("group_id", .text(groupID)))
+        fields.append(("saga_id", .text(sagaID)))
+        return fields
+    }
+}
+
+extension MeteringV1.LateGroup: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_LateGroup()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__LateGroup>, _: WireLimits) throws(RPCError) {
+        groupID = try Checked.string(c.pointee.group_id, "group_id")
+        status = try Checked.enumeration(c.pointee.status.rawValue, "status", .known)
+        dueAt = c.pointee.due_at
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__LateGroup>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__LateGroup())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.group_id = arena.store(groupID)
+        c.pointee.status = .init(rawValue: UInt32(status.rawValue))
+        c.pointee.due_at = dueAt
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(3)
+        fields.append(("group_id", .text(groupID)))
+        fields.append(("status", .enumeration(status.wireName)))
+        fields.append(("due_at", .integer(dueAt)))
+        return fields
+    }
+}
+
+extension MeteringV1.AuditedAccount: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_MeteringV1_AuditedAccount()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Metering__V1__AuditedAccount>, _ limits: WireLimits) throws(RPCError) {
+        accountID = try Checked.string(c.pointee.account_id, "account_id")
+        cutThrough = c.pointee.cut_through
+        overdueAt = c.pointee.overdue_at
+        held = try Checked.messages(c.pointee.n_held, c.pointee.held, "held", limits)
+        late = try Checked.messages(c.pointee.n_late, c.pointee.late, "late", limits)
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__AuditedAccount>, in arena: inout Arena) {
+        c.initialize(to: Billing__Metering__V1__AuditedAccount())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.account_id = arena.store(accountID)
+        c.pointee.cut_through = cutThrough
+        c.pointee.overdue_at = overdueAt
+        (c.pointee.held, c.pointee.n_held) = arena.store(held)
+        (c.pointee.late, c.pointee.n_late) = arena.store(late)
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(5)
+        fields.append(("account_id", .text(accountID)))
+        fields.append(("cut_through", .integer(cutThrough)))
+        fields.append(("overdue_at", .integer(overdueAt)))
+        fields.append(("held", .list(held.map { .message($0.wireFields) })))
+        fields.append(("late", .list(late.map { .message($0.wireFields) })))
         return fields
     }
 }
@@ -2029,6 +2161,9 @@ extension MeteringV1.AuditTimelinesReply: WireCoded, WireReflection {
         segments = try Checked.messages(c.pointee.n_segments, c.pointee.segments, "segments", limits)
         nextAccount = try Checked.string(c.pointee.next_account, "next_account")
         nextPartition = c.pointee.next_partition
+        accounts = try Checked.messages(c.pointee.n_accounts, c.pointee.accounts, "accounts", limits)
+        nextThing = try Checked.string(c.pointee.next_thing, "next_thing")
+        nextNumber = c.pointee.next_number
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__AuditTimelinesReply>, in arena: inout Arena) {
@@ -2038,15 +2173,21 @@ extension MeteringV1.AuditTimelinesReply: WireCoded, WireReflection {
         (c.pointee.segments, c.pointee.n_segments) = arena.store(segments)
         c.pointee.next_account = arena.store(nextAccount)
         c.pointee.next_partition = nextPartition
+        (c.pointee.accounts, c.pointee.n_accounts) = arena.store(accounts)
+        c.pointee.next_thing = arena.store(nextThing)
+        c.pointee.next_number = nextNumber
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(4)
+        fields.reserveCapacity(7)
         fields.append(("findings", .list(findings.map { .message($0.wireFields) })))
         fields.append(("segments", .list(segments.map { .message($0.wireFields) })))
         fields.append(("next_account", .text(nextAccount)))
         fields.append(("next_partition", .integer(Int64(nextPartition))))
+        fields.append(("accounts", .list(accounts.map { .message($0.wireFields) })))
+        fields.append(("next_thing", .text(nextThing)))
+        fields.append(("next_number", .integer(Int64(nextNumber))))
         return fields
     }
 }

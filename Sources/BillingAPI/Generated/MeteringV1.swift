@@ -1177,38 +1177,58 @@ extension MeteringV1 {
     public struct AuditTimelinesRequest: WireMessage {
         public static let messageName = "billing.metering.v1.AuditTimelinesRequest"
 
+        /// Where the last page ended; with a thing, after that segment of the account.
         public var afterAccount: String = ""
         public var partitionFrom: UInt32 = 0
         public var partitionTo: UInt32 = 0
+        public var afterThing: String = ""
+        public var afterNumber: UInt32 = 0
+        /// Only this account when given.
+        public var accountID: String = ""
 
         public init() {}
 
-        public init(afterAccount: String = "", partitionFrom: UInt32 = 0, partitionTo: UInt32 = 0) {
+        public init(
+            afterAccount: String = "", partitionFrom: UInt32 = 0, partitionTo: UInt32 = 0, afterThing: String = "",
+            afterNumber: UInt32 = 0, accountID: String = ""
+        ) {
             self.afterAccount = afterAccount
             self.partitionFrom = partitionFrom
             self.partitionTo = partitionTo
+            self.afterThing = afterThing
+            self.afterNumber = afterNumber
+            self.accountID = accountID
         }
     }
 
-    /// What one segment of a group's life should look like on bills.
+    /// What one segment of a group's life, or one stretch of a resource's use, should look like on bills.
     public struct BilledSegment: WireMessage {
         public static let messageName = "billing.metering.v1.BilledSegment"
 
         public var accountID: String = ""
         public var groupID: String = ""
         public var billingMethod: CommonV1.BillingMethod = .unspecified
+        /// Where a group's amounts are counted from, if it is billed by use.
         public var start: Int64 = 0
         /// Where lines must have come to by now; for a subscription the end of its term or of its life.
         public var billedThrough: Int64 = 0
         public var orderID: String = ""
         /// A value-added resource instead of a group.
         public var resourceID: String = ""
+        /// What the price depends on: of a group, or of a value-added item.
+        public var specification: String = ""
+        public var region: String = ""
+        public var instances: UInt32 = 0
+        public var item: String = ""
+        public var quantity: Int64 = 0
 
         public init() {}
 
         public init(
             accountID: String = "", groupID: String = "", billingMethod: CommonV1.BillingMethod = .unspecified,
-            start: Int64 = 0, billedThrough: Int64 = 0, orderID: String = "", resourceID: String = ""
+            start: Int64 = 0, billedThrough: Int64 = 0, orderID: String = "", resourceID: String = "",
+            specification: String = "", region: String = "", instances: UInt32 = 0, item: String = "",
+            quantity: Int64 = 0
         ) {
             self.accountID = accountID
             self.groupID = groupID
@@ -1217,9 +1237,72 @@ extension MeteringV1 {
             self.billedThrough = billedThrough
             self.orderID = orderID
             self.resourceID = resourceID
+            self.specification = specification
+            self.region = region
+            self.instances = instances
+            self.item = item
+            self.quantity = quantity
         }
     }
 
+    public struct HeldGroup: WireMessage {
+        public static let messageName = "billing.metering.v1.HeldGroup"
+
+        public var groupID: String = ""
+        public var sagaID: String = ""
+
+        public init() {}
+
+        public init(groupID: String = "", sagaID: String = "") {
+            self.groupID = groupID
+            self.sagaID = sagaID
+        }
+    }
+
+    /// A group that no saga holds and that was to be released, or expired, by now.
+    public struct LateGroup: WireMessage {
+        public static let messageName = "billing.metering.v1.LateGroup"
+
+        public var groupID: String = ""
+        public var status: MeteringV1.GroupStatus = .unspecified
+        public var dueAt: Int64 = 0
+
+        public init() {}
+
+        public init(groupID: String = "", status: MeteringV1.GroupStatus = .unspecified, dueAt: Int64 = 0) {
+            self.groupID = groupID
+            self.status = status
+            self.dueAt = dueAt
+        }
+    }
+
+    public struct AuditedAccount: WireMessage {
+        public static let messageName = "billing.metering.v1.AuditedAccount"
+
+        public var accountID: String = ""
+        /// All use before it is billed, and none after it; 0: there was none.
+        public var cutThrough: Int64 = 0
+        /// 0 unless overdue.
+        public var overdueAt: Int64 = 0
+        public var held: [MeteringV1.HeldGroup] = []
+        /// The first few.
+        public var late: [MeteringV1.LateGroup] = []
+
+        public init() {}
+
+        public init(
+            accountID: String = "", cutThrough: Int64 = 0, overdueAt: Int64 = 0, held: [MeteringV1.HeldGroup] = [],
+            late: [MeteringV1.LateGroup] = []
+        ) {
+            self.accountID = accountID
+            self.cutThrough = cutThrough
+            self.overdueAt = overdueAt
+            self.held = held
+            self.late = late
+        }
+    }
+
+    /// One after the other, so the accounts of a page are told with their first segments.
     public struct AuditTimelinesReply: WireMessage {
         public static let messageName = "billing.metering.v1.AuditTimelinesReply"
 
@@ -1228,17 +1311,25 @@ extension MeteringV1 {
         /// Empty after the last page.
         public var nextAccount: String = ""
         public var nextPartition: UInt32 = 0
+        public var accounts: [MeteringV1.AuditedAccount] = []
+        /// The last segment, if more of the last account is to come.
+        public var nextThing: String = ""
+        public var nextNumber: UInt32 = 0
 
         public init() {}
 
         public init(
             findings: [CommonV1.AuditFinding] = [], segments: [MeteringV1.BilledSegment] = [], nextAccount: String = "",
-            nextPartition: UInt32 = 0
+            nextPartition: UInt32 = 0, accounts: [MeteringV1.AuditedAccount] = [], nextThing: String = "",
+            nextNumber: UInt32 = 0
         ) {
             self.findings = findings
             self.segments = segments
             self.nextAccount = nextAccount
             self.nextPartition = nextPartition
+            self.accounts = accounts
+            self.nextThing = nextThing
+            self.nextNumber = nextNumber
         }
     }
 
@@ -1577,7 +1668,8 @@ extension MeteringV1 {
         /// Limits: batch.
         public static let listUncut = Method<MeteringV1.ListUncutRequest, MeteringV1.ListUncutReply>(
             "billing.metering.v1.Cuts/ListUncut", .read, .batch)
-        /// Checks the timelines of a range of accounts, and tells what should have been billed.
+        /// Checks the timelines of a range of accounts at the instant of the call, and tells what should have been
+        /// billed.
         /// Limits: batch.
         public static let auditTimelines = Method<MeteringV1.AuditTimelinesRequest, MeteringV1.AuditTimelinesReply>(
             "billing.metering.v1.Cuts/AuditTimelines", .read, .batch)
@@ -1658,7 +1750,8 @@ extension MeteringV1 {
             try await channel.call(Cuts.listUncut, request, options)
         }
 
-        /// Checks the timelines of a range of accounts, and tells what should have been billed.
+        /// Checks the timelines of a range of accounts at the instant of the call, and tells what should have been
+        /// billed.
         /// Limits: batch.
         public func auditTimelines(
             _ request: MeteringV1.AuditTimelinesRequest, _ options: CallOptions

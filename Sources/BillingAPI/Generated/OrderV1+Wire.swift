@@ -2890,27 +2890,39 @@ extension OrderV1.AuditCoverageRequest: WireCoded, WireReflection {
     }
 
     init(copying c: UnsafeMutablePointer<Billing__Order__V1__AuditCoverageRequest>, _: WireLimits) throws(RPCError) {
-        accountID = try Checked.string(c.pointee.account_id, "account_id")
-        afterGroup = try Checked.string(c.pointee.after_group, "after_group")
+        partitionFrom = c.pointee.partition_from
+        partitionTo = c.pointee.partition_to
+        afterAccount = try Checked.string(c.pointee.after_account, "after_account")
+        throughAccount = try Checked.string(c.pointee.through_account, "through_account")
+        afterStart = c.pointee.after_start
+        afterSource = c.pointee.after_source
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__AuditCoverageRequest>, in arena: inout Arena) {
         c.initialize(to: Billing__Order__V1__AuditCoverageRequest())
         c.pointee.base.descriptor = Self.descriptor
-        c.pointee.account_id = arena.store(accountID)
-        c.pointee.after_group = arena.store(afterGroup)
+        c.pointee.partition_from = partitionFrom
+        c.pointee.partition_to = partitionTo
+        c.pointee.after_account = arena.store(afterAccount)
+        c.pointee.through_account = arena.store(throughAccount)
+        c.pointee.after_start = afterStart
+        c.pointee.after_source = afterSource
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(2)
-        fields.append(("account_id", .text(accountID)))
-        fields.append(("after_group", .text(afterGroup)))
+        fields.reserveCapacity(6)
+        fields.append(("partition_from", .integer(Int64(partitionFrom))))
+        fields.append(("partition_to", .integer(Int64(partitionTo))))
+        fields.append(("after_account", .text(afterAccount)))
+        fields.append(("through_account", .text(throughAccount)))
+        fields.append(("after_start", .integer(afterStart)))
+        fields.append(("after_source", .integer(afterSource)))
         return fields
     }
 }
 
-extension OrderV1.Coverage: WireCoded, WireReflection {
+extension OrderV1.CoveredSource: WireCoded, WireReflection {
     public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
         self = try Self.decode(bytes, limits)
     }
@@ -2918,38 +2930,64 @@ extension OrderV1.Coverage: WireCoded, WireReflection {
     public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
 
     static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
-        descriptor_of_OrderV1_Coverage()
+        descriptor_of_OrderV1_CoveredSource()
     }
 
-    init(copying c: UnsafeMutablePointer<Billing__Order__V1__Coverage>, _: WireLimits) throws(RPCError) {
-        groupID = try Checked.string(c.pointee.group_id, "group_id")
-        billingMethod = try Checked.enumeration(c.pointee.billing_method.rawValue, "billing_method", .known)
-        start = c.pointee.start
-        end = c.pointee.end
-        lines = c.pointee.lines
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__CoveredSource>, _: WireLimits) throws(RPCError) {
+        account = c.pointee.account
+        thingID = try Checked.string(c.pointee.thing_id, "thing_id")
         orderID = try Checked.string(c.pointee.order_id, "order_id")
+        givenBack = c.pointee.given_back != 0
     }
 
-    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__Coverage>, in arena: inout Arena) {
-        c.initialize(to: Billing__Order__V1__Coverage())
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__CoveredSource>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__CoveredSource())
         c.pointee.base.descriptor = Self.descriptor
-        c.pointee.group_id = arena.store(groupID)
-        c.pointee.billing_method = .init(rawValue: UInt32(billingMethod.rawValue))
-        c.pointee.start = start
-        c.pointee.end = end
-        c.pointee.lines = lines
+        c.pointee.account = account
+        c.pointee.thing_id = arena.store(thingID)
         c.pointee.order_id = arena.store(orderID)
+        c.pointee.given_back = givenBack ? 1 : 0
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(6)
-        fields.append(("group_id", .text(groupID)))
-        fields.append(("billing_method", .enumeration(billingMethod.wireName)))
-        fields.append(("start", .integer(start)))
-        fields.append(("end", .integer(end)))
-        fields.append(("lines", .integer(lines)))
+        fields.reserveCapacity(4)
+        fields.append(("account", .integer(Int64(account))))
+        fields.append(("thing_id", .text(thingID)))
         fields.append(("order_id", .text(orderID)))
+        fields.append(("given_back", .boolean(givenBack)))
+        return fields
+    }
+}
+
+extension OrderV1.CoveredAccount: WireCoded, WireReflection {
+    public init(wire bytes: UnsafeRawBufferPointer, limits: WireLimits) throws(RPCError) {
+        self = try Self.decode(bytes, limits)
+    }
+
+    public func encode(into buffer: inout WireBuffer) { pack(into: &buffer) }
+
+    static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+        descriptor_of_OrderV1_CoveredAccount()
+    }
+
+    init(copying c: UnsafeMutablePointer<Billing__Order__V1__CoveredAccount>, _: WireLimits) throws(RPCError) {
+        accountID = try Checked.string(c.pointee.account_id, "account_id")
+        overdueAt = c.pointee.overdue_at
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__CoveredAccount>, in arena: inout Arena) {
+        c.initialize(to: Billing__Order__V1__CoveredAccount())
+        c.pointee.base.descriptor = Self.descriptor
+        c.pointee.account_id = arena.store(accountID)
+        c.pointee.overdue_at = overdueAt
+    }
+
+    public var wireFields: [(name: String, value: WireFieldValue)] {
+        var fields: [(name: String, value: WireFieldValue)] = []
+        fields.reserveCapacity(2)
+        fields.append(("account_id", .text(accountID)))
+        fields.append(("overdue_at", .integer(overdueAt)))
         return fields
     }
 }
@@ -2966,22 +3004,55 @@ extension OrderV1.AuditCoverageReply: WireCoded, WireReflection {
     }
 
     init(copying c: UnsafeMutablePointer<Billing__Order__V1__AuditCoverageReply>, _ limits: WireLimits) throws(RPCError) {
-        coverages = try Checked.messages(c.pointee.n_coverages, c.pointee.coverages, "coverages", limits)
-        nextGroup = try Checked.string(c.pointee.next_group, "next_group")
+        accounts = try Checked.messages(c.pointee.n_accounts, c.pointee.accounts, "accounts", limits)
+        sources = try Checked.messages(c.pointee.n_sources, c.pointee.sources, "sources", limits)
+        prices = try Checked.messages(c.pointee.n_prices, c.pointee.prices, "prices", limits)
+        source = try Checked.numbers(c.pointee.n_source, c.pointee.source, "source", limits)
+        start = try Checked.numbers(c.pointee.n_start, c.pointee.start, "start", limits)
+        end = try Checked.numbers(c.pointee.n_end, c.pointee.end, "end", limits)
+        price = try Checked.numbers(c.pointee.n_price, c.pointee.price, "price", limits)
+        grossMicros = try Checked.numbers(c.pointee.n_gross_micros, c.pointee.gross_micros, "gross_micros", limits)
+        more = c.pointee.more != 0
+        nextPartition = c.pointee.next_partition
+        nextAccount = try Checked.string(c.pointee.next_account, "next_account")
+        nextStart = c.pointee.next_start
+        nextSource = c.pointee.next_source
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Order__V1__AuditCoverageReply>, in arena: inout Arena) {
         c.initialize(to: Billing__Order__V1__AuditCoverageReply())
         c.pointee.base.descriptor = Self.descriptor
-        (c.pointee.coverages, c.pointee.n_coverages) = arena.store(coverages)
-        c.pointee.next_group = arena.store(nextGroup)
+        (c.pointee.accounts, c.pointee.n_accounts) = arena.store(accounts)
+        (c.pointee.sources, c.pointee.n_sources) = arena.store(sources)
+        (c.pointee.prices, c.pointee.n_prices) = arena.store(prices)
+        (c.pointee.source, c.pointee.n_source) = arena.store(source)
+        (c.pointee.start, c.pointee.n_start) = arena.store(start)
+        (c.pointee.end, c.pointee.n_end) = arena.store(end)
+        (c.pointee.price, c.pointee.n_price) = arena.store(price)
+        (c.pointee.gross_micros, c.pointee.n_gross_micros) = arena.store(grossMicros)
+        c.pointee.more = more ? 1 : 0
+        c.pointee.next_partition = nextPartition
+        c.pointee.next_account = arena.store(nextAccount)
+        c.pointee.next_start = nextStart
+        c.pointee.next_source = nextSource
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
         var fields: [(name: String, value: WireFieldValue)] = []
-        fields.reserveCapacity(2)
-        fields.append(("coverages", .list(coverages.map { .message($0.wireFields) })))
-        fields.append(("next_group", .text(nextGroup)))
+        fields.reserveCapacity(13)
+        fields.append(("accounts", .list(accounts.map { .message($0.wireFields) })))
+        fields.append(("sources", .list(sources.map { .message($0.wireFields) })))
+        fields.append(("prices", .list(prices.map { .message($0.wireFields) })))
+        fields.append(("source", .list(source.map { .integer(Int64($0)) })))
+        fields.append(("start", .list(start.map { .integer($0) })))
+        fields.append(("end", .list(end.map { .integer($0) })))
+        fields.append(("price", .list(price.map { .integer(Int64($0)) })))
+        fields.append(("gross_micros", .list(grossMicros.map { .integer($0) })))
+        fields.append(("more", .boolean(more)))
+        fields.append(("next_partition", .integer(Int64(nextPartition))))
+        fields.append(("next_account", .text(nextAccount)))
+        fields.append(("next_start", .integer(nextStart)))
+        fields.append(("next_source", .integer(nextSource)))
         return fields
     }
 }

@@ -1834,55 +1834,113 @@ extension OrderV1 {
     public struct AuditCoverageRequest: WireMessage {
         public static let messageName = "billing.order.v1.AuditCoverageRequest"
 
-        public var accountID: String = ""
-        /// Where the last page ended; empty for the first page.
-        public var afterGroup: String = ""
-
-        public init() {}
-
-        public init(accountID: String = "", afterGroup: String = "") {
-            self.accountID = accountID
-            self.afterGroup = afterGroup
-        }
-    }
-
-    /// Contiguous pay-as-you-go lines of one group merged, or one paid order's term.
-    public struct Coverage: WireMessage {
-        public static let messageName = "billing.order.v1.Coverage"
-
-        public var groupID: String = ""
-        public var billingMethod: CommonV1.BillingMethod = .unspecified
-        public var start: Int64 = 0
-        public var end: Int64 = 0
-        public var lines: Int64 = 0
-        public var orderID: String = ""
+        public var partitionFrom: UInt32 = 0
+        public var partitionTo: UInt32 = 0
+        /// The account of partition_from after which to start; empty: at its first one.
+        public var afterAccount: String = ""
+        /// The account after which to end; empty: at the end of the partitions.
+        public var throughAccount: String = ""
+        /// The line of after_account after which to start; 0: all of that account was told.
+        public var afterStart: Int64 = 0
+        public var afterSource: Int64 = 0
 
         public init() {}
 
         public init(
-            groupID: String = "", billingMethod: CommonV1.BillingMethod = .unspecified, start: Int64 = 0,
-            end: Int64 = 0, lines: Int64 = 0, orderID: String = ""
+            partitionFrom: UInt32 = 0, partitionTo: UInt32 = 0, afterAccount: String = "", throughAccount: String = "",
+            afterStart: Int64 = 0, afterSource: Int64 = 0
         ) {
-            self.groupID = groupID
-            self.billingMethod = billingMethod
-            self.start = start
-            self.end = end
-            self.lines = lines
-            self.orderID = orderID
+            self.partitionFrom = partitionFrom
+            self.partitionTo = partitionTo
+            self.afterAccount = afterAccount
+            self.throughAccount = throughAccount
+            self.afterStart = afterStart
+            self.afterSource = afterSource
         }
     }
 
-    public struct AuditCoverageReply: WireMessage {
-        public static let messageName = "billing.order.v1.AuditCoverageReply"
+    /// What the lines of one group or resource, or of one paid order, are about.
+    public struct CoveredSource: WireMessage {
+        public static let messageName = "billing.order.v1.CoveredSource"
 
-        public var coverages: [OrderV1.Coverage] = []
-        public var nextGroup: String = ""
+        /// Index into accounts.
+        public var account: UInt32 = 0
+        /// The group or the value-added resource.
+        public var thingID: String = ""
+        /// Of a paid term; empty for use.
+        public var orderID: String = ""
+        /// Whether money of the order was given back.
+        public var givenBack: Bool = false
 
         public init() {}
 
-        public init(coverages: [OrderV1.Coverage] = [], nextGroup: String = "") {
-            self.coverages = coverages
-            self.nextGroup = nextGroup
+        public init(account: UInt32 = 0, thingID: String = "", orderID: String = "", givenBack: Bool = false) {
+            self.account = account
+            self.thingID = thingID
+            self.orderID = orderID
+            self.givenBack = givenBack
+        }
+    }
+
+    public struct CoveredAccount: WireMessage {
+        public static let messageName = "billing.order.v1.CoveredAccount"
+
+        public var accountID: String = ""
+        /// 0 unless overdue.
+        public var overdueAt: Int64 = 0
+
+        public init() {}
+
+        public init(accountID: String = "", overdueAt: Int64 = 0) {
+            self.accountID = accountID
+            self.overdueAt = overdueAt
+        }
+    }
+
+    /// What was billed to accounts, in the order of their partitions and ids: every line of use as it was posted, and
+    /// the terms
+    /// of paid orders.
+    public struct AuditCoverageReply: WireMessage {
+        public static let messageName = "billing.order.v1.AuditCoverageReply"
+
+        /// Every account of the page, billed or not.
+        public var accounts: [OrderV1.CoveredAccount] = []
+        public var sources: [OrderV1.CoveredSource] = []
+        public var prices: [PricingV1.AppliedPrice] = []
+        /// Columns, one entry a line: index into sources, the period of use, index into prices, amount.
+        public var source: [UInt32] = []
+        public var start: [Int64] = []
+        public var end: [Int64] = []
+        public var price: [UInt32] = []
+        public var grossMicros: [Int64] = []
+        /// Where the next page starts, as in the request; all empty after the last one.
+        public var more: Bool = false
+        public var nextPartition: UInt32 = 0
+        public var nextAccount: String = ""
+        public var nextStart: Int64 = 0
+        public var nextSource: Int64 = 0
+
+        public init() {}
+
+        public init(
+            accounts: [OrderV1.CoveredAccount] = [], sources: [OrderV1.CoveredSource] = [],
+            prices: [PricingV1.AppliedPrice] = [], source: [UInt32] = [], start: [Int64] = [], end: [Int64] = [],
+            price: [UInt32] = [], grossMicros: [Int64] = [], more: Bool = false, nextPartition: UInt32 = 0,
+            nextAccount: String = "", nextStart: Int64 = 0, nextSource: Int64 = 0
+        ) {
+            self.accounts = accounts
+            self.sources = sources
+            self.prices = prices
+            self.source = source
+            self.start = start
+            self.end = end
+            self.price = price
+            self.grossMicros = grossMicros
+            self.more = more
+            self.nextPartition = nextPartition
+            self.nextAccount = nextAccount
+            self.nextStart = nextStart
+            self.nextSource = nextSource
         }
     }
 
@@ -2437,7 +2495,7 @@ extension OrderV1 {
         /// Limits: batch.
         public static let auditMoney = Method<OrderV1.AuditMoneyRequest, OrderV1.AuditMoneyReply>(
             "billing.order.v1.Bills/AuditMoney", .read, .batch)
-        /// What has been billed for some groups, contiguous slices merged.
+        /// What was billed to a range of accounts: slices and paid terms, line by line.
         /// Limits: batch.
         public static let auditCoverage = Method<OrderV1.AuditCoverageRequest, OrderV1.AuditCoverageReply>(
             "billing.order.v1.Bills/AuditCoverage", .read, .batch)
@@ -2502,7 +2560,7 @@ extension OrderV1 {
             try await channel.call(Bills.auditMoney, request, options)
         }
 
-        /// What has been billed for some groups, contiguous slices merged.
+        /// What was billed to a range of accounts: slices and paid terms, line by line.
         /// Limits: batch.
         public func auditCoverage(
             _ request: OrderV1.AuditCoverageRequest, _ options: CallOptions

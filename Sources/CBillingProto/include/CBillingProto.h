@@ -23,6 +23,15 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_CommonV1_Counter(v
 static inline const ProtobufCMessageDescriptor *descriptor_of_CommonV1_SagaStep(void) {
     return &billing__common__v1__saga_step__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *descriptor_of_CommonV1_AuditStepsRequest(void) {
+    return &billing__common__v1__audit_steps_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_CommonV1_KeptStep(void) {
+    return &billing__common__v1__kept_step__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_CommonV1_AuditStepsReply(void) {
+    return &billing__common__v1__audit_steps_reply__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *descriptor_of_CommonV1_AuditFinding(void) {
     return &billing__common__v1__audit_finding__descriptor;
 }
@@ -281,6 +290,15 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_AuditTi
 static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_BilledSegment(void) {
     return &billing__metering__v1__billed_segment__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_HeldGroup(void) {
+    return &billing__metering__v1__held_group__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_LateGroup(void) {
+    return &billing__metering__v1__late_group__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_AuditedAccount(void) {
+    return &billing__metering__v1__audited_account__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *descriptor_of_MeteringV1_AuditTimelinesReply(void) {
     return &billing__metering__v1__audit_timelines_reply__descriptor;
 }
@@ -500,8 +518,11 @@ static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_AuditMoney
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_AuditCoverageRequest(void) {
     return &billing__order__v1__audit_coverage_request__descriptor;
 }
-static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_Coverage(void) {
-    return &billing__order__v1__coverage__descriptor;
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_CoveredSource(void) {
+    return &billing__order__v1__covered_source__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_CoveredAccount(void) {
+    return &billing__order__v1__covered_account__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *descriptor_of_OrderV1_AuditCoverageReply(void) {
     return &billing__order__v1__audit_coverage_reply__descriptor;

@@ -29,6 +29,9 @@ package protocol BusinessClock: Sendable {
     /// - Throws: `ClockError`.
     func advance(to target: Timestamp, until deadline: Deadline) async throws -> ClockStatus
 
+    /// Terms that ended and releases that were due by then have been seen to, but for what a saga held.
+    var duesSeenThrough: Timestamp { get }
+
     var status: ClockStatus { get }
 
     /// Reads or sets up the clock that the data belongs to. Nothing is due before `begin`.

@@ -76,6 +76,10 @@ package final class ManualClock: BusinessClock {
         }
     }
 
+    package var duesSeenThrough: Timestamp {
+        state.withLock { $0.unfinished == nil ? $0.now : $0.now.adding(milliseconds: -1) }
+    }
+
     package func start() async throws {
         let start = now
         let stored = try await database.write { transaction -> (mode: ClockMode, now: Timestamp)? in

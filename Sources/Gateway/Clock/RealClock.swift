@@ -23,6 +23,9 @@ package final class RealClock: BusinessClock {
         let problem: String
     }
 
+    /// More than a pass over what is due takes, unless something is wrong.
+    private static let passGraceMilliseconds: Int64 = 60_000
+
     private struct State {
         var rule: WallClockRule
         /// Everything due up to here is done. Starts before all time, so that missed work is caught up in order.
@@ -73,6 +76,12 @@ package final class RealClock: BusinessClock {
                 problem: ([state.problem] + DueStop.Work.allCases.compactMap { state.late[$0]?.problem })
                     .filter { !$0.isEmpty }.joined(separator: " "))
         }
+    }
+
+    package var duesSeenThrough: Timestamp {
+        let uptime = time.monotonicMilliseconds - startedMilliseconds
+        guard uptime >= Self.releaseDelayMilliseconds + Self.passGraceMilliseconds else { return .earliest }
+        return now.adding(milliseconds: -Self.passGraceMilliseconds)
     }
 
     package func start() async throws {

@@ -74,6 +74,29 @@ struct SagaRun: Sendable {
         }
     }
 
+    /// What the journal came to; `nil` while it goes on.
+    var end: SagaRecord.Status? {
+        switch machine.state {
+        case .committed: .committed
+        case .aborted: .aborted
+        case .ready, .running, .confirming, .unwinding, .undoing: nil
+        }
+    }
+
+    /// The rows that the services keep of a saga whose steps are all done.
+    func places() throws(RPCError) -> [StepRow.Place] {
+        var places: [StepRow.Place] = []
+        for (index, step) in definition.steps.enumerated() {
+            for place in try call(index, undo: false, at: record.updatedAt)?.places ?? [] {
+                places.append(
+                    StepRow.Place(
+                        participant: place.participant.rawValue, step: place.step ?? step.name,
+                        decides: step.name == definition.pivot))
+            }
+        }
+        return places
+    }
+
     /// The rows were kept.
     mutating func saved() { unsaved = [] }
 

@@ -14,14 +14,14 @@ extension Step {
             guard let payment = try saga.onlinePayment() else { return nil }
             return .to(
                 .order, OrderV1.Payments.confirmPayment,
-                OrderV1.ConfirmPaymentRequest(reference: payment.reference), at: saga.callInstant)
+                OrderV1.ConfirmPaymentRequest(reference: payment.reference), at: saga.callInstant, isStep: false)
         },
         undo: { saga throws(RPCError) in
             let frozen = try saga.input.message(0, as: OrderV1.PayOrderRequest.self)
             guard !frozen.paymentID.isEmpty else { return nil }
             return .to(
                 .order, OrderV1.Payments.returnPayment, OrderV1.ReturnPaymentRequest(paymentID: frozen.paymentID),
-                at: saga.now)
+                at: saga.now, isStep: false)
         })
 }
 

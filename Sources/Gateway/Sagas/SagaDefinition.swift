@@ -63,14 +63,28 @@ struct Step: Sendable {
 
 /// A call to a participant, ready to be sent any number of times.
 struct StepCall: Sendable {
+    /// Where a row of a step is kept.
+    struct Place: Hashable, Sendable {
+        let participant: Participant
+        /// `nil`: by the step's own name.
+        var step: String?
+    }
+
+    /// The rows that are kept of it.
+    let places: [Place]
     /// The instant that the call carries.
     let effectiveAt: Timestamp
     let send: @Sendable (Services, CallOptions) async throws(RPCError) -> StoredAnswer
 
+    /// - Parameters:
+    ///   - isStep: whether the participant keeps a row of it; a keyed call is recorded otherwise.
+    ///   - passedOn: what the participant has another one do as a part of the step.
     static func to<Request: WireMessage, Reply: WireMessage>(
-        _ participant: Participant, _ method: Method<Request, Reply>, _ request: Request, at effectiveAt: Timestamp
+        _ participant: Participant, _ method: Method<Request, Reply>, _ request: Request, at effectiveAt: Timestamp,
+        isStep: Bool = true, passedOn: Place? = nil
     ) -> StepCall {
-        StepCall(effectiveAt: effectiveAt) { services, options async throws(RPCError) in
+        let places = (isStep ? [Place(participant: participant)] : []) + (passedOn.map { [$0] } ?? [])
+        return StepCall(places: places, effectiveAt: effectiveAt) { services, options async throws(RPCError) in
             let response = try await services[participant].call(method, request, options)
             return StoredAnswer(bytes: response.message.encoded(), effectiveAt: response.effectiveAt)
         }

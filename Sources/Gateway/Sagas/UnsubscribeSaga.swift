@@ -56,7 +56,9 @@ extension SagaDefinition {
         let request = RefundV1.PayRefundRequest(
             step: saga.step, refundID: saga.identifier(prefix: RefundKind.prefix))
         let at = try saga.step.undo ? saga.now : saga.refundInstant()
-        return .to(.refund, RefundV1.RefundSteps.payRefund, request, at: at)
+        return .to(
+            .refund, RefundV1.RefundSteps.payRefund, request, at: at,
+            passedOn: StepCall.Place(participant: .order, step: "post-refund"))
     }
 
     private static let endGroup: Step.Call = { saga throws(RPCError) in

@@ -134,6 +134,38 @@ extension Transaction {
             map: Self.saga)
     }
 
+    /// The sagas of some partitions that have ended, in the order of their keys.
+    /// - Parameter after: the last one of the page before, of the first partition; empty: none.
+    func endedSagas(
+        in partitions: Range<Int>, after: (account: String, sagaID: String), limit: Int
+    ) throws -> [SagaRecord] {
+        try all(
+            """
+            SELECT \(Self.sagaColumns) FROM saga
+            WHERE (partition, account, saga_id) > (?, ?, ?) AND partition < ? AND status IN ('COMMITTED', 'ABORTED')
+            ORDER BY partition, account, saga_id LIMIT ?
+            """, .integer(partitions.lowerBound), .text(after.account), .text(after.sagaID),
+            .integer(partitions.upperBound), .integer(limit), map: Self.saga)
+    }
+
+    /// The sagas of some partitions that wait for an operator.
+    func parkedSagas(in partitions: Range<Int>) throws -> [SagaRecord] {
+        try all(
+            """
+            SELECT \(Self.sagaColumns) FROM saga
+            WHERE partition >= ? AND partition < ? AND status IN ('RUNNING', 'UNDOING') AND parked = 1
+            ORDER BY partition, account, saga_id
+            """, .integer(partitions.lowerBound), .integer(partitions.upperBound), map: Self.saga)
+    }
+
+    /// Whether a saga of an account has ended since an instant.
+    func hasSagaEnded(account: String, since instant: Timestamp) throws -> Bool {
+        try first(
+            "SELECT 1 FROM saga WHERE partition = ? AND account = ? AND updated_at >= ? LIMIT 1",
+            .integer(Partition.of(account)), .text(account), .integer(instant.milliseconds)
+        ) { _ in true } ?? false
+    }
+
     func events(of saga: SagaRecord) throws -> [SagaEventRecord] {
         try all(
             """

@@ -3,7 +3,6 @@ import BillingCore
 
 /// What one page of the audit has found about value-added resources.
 struct ResourceAudit {
-    private(set) var segments: [MeteringV1.BilledSegment] = []
     // These are counted in with those of groups, which have the titles.
     private(set) var contiguous = CommonV1.AuditFinding(invariant: "P3")
     private(set) var due = CommonV1.AuditFinding(invariant: "P1")
@@ -19,7 +18,6 @@ struct ResourceAudit {
             if !faults.isEmpty { contiguous.breach("\(name): \(faults.joined(separator: "; "))") }
             addDue(kept.timeline, name, progress, accruing[kept.resource.id] ?? [])
             addStopped(kept.resource, name, progress)
-            addSegments(kept, progress)
         }
     }
 
@@ -48,17 +46,6 @@ struct ResourceAudit {
                 stopped.breach("\(name) is overdue since \(since) and its account is not")
             }
         case .released: break
-        }
-    }
-
-    private mutating func addSegments(_ kept: KeptUse, _ progress: AccountProgress) {
-        for stretch in kept.timeline.stretches {
-            let cursor = max(stretch.start, progress.cutThrough ?? stretch.start)
-            segments.append(
-                MeteringV1.BilledSegment(
-                    accountID: kept.resource.account.text, billingMethod: .payAsYouGo,
-                    start: stretch.start.milliseconds, billedThrough: min(cursor, stretch.end ?? cursor).milliseconds,
-                    resourceID: kept.resource.id.text))
         }
     }
 }

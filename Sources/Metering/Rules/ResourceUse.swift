@@ -47,17 +47,6 @@ package struct UseTimeline: Hashable, Sendable {
         uses[last].end = instant
     }
 
-    /// The stretches without regard to size: what bills must cover, an hour at a time.
-    package var stretches: [ResourceUse] {
-        uses.reduce(into: []) { stretches, use in
-            if let last = stretches.indices.last, stretches[last].end == use.start {
-                stretches[last].end = use.end
-            } else {
-                stretches.append(use)
-            }
-        }
-    }
-
     /// What is wrong with the use of a resource, for a person; empty when it agrees with the resource's life.
     package func faults(of resource: ValueAddedResource) -> [String] {
         var faults: [String] = []

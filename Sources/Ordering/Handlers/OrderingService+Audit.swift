@@ -35,63 +35,6 @@ extension OrderingService {
 
     /// About 50 ms of reading.
     private static let rowsPerPage: Int64 = 50_000
-
-    /// What was billed for the groups of an account: pay-as-you-go lines merged where they are contiguous, and the terms
-    /// of paid orders. Pages end between groups; one of more rows than a page holds is cut short, which a sound group
-    /// never is.
-    func auditCoverage(
-        _ request: OrderV1.AuditCoverageRequest, _ call: CallContext
-    ) async throws -> Response<OrderV1.AuditCoverageReply> {
-        let id = try AccountID(request.accountID)
-        return try await database.read { transaction in
-            let account = try transaction.account(id)
-            let coverages = try transaction.coverages(of: account.id, after: request.afterGroup)
-            var reply = OrderV1.AuditCoverageReply()
-            for (group, rows) in coverages.sorted(by: { $0.key < $1.key }) {
-                let limit = WireLimits.batch.items
-                if !reply.coverages.isEmpty, reply.coverages.count + rows.count > limit {
-                    reply.nextGroup = reply.coverages.last?.groupID ?? ""
-                    break
-                }
-                reply.coverages += rows.prefix(limit).map { row in
-                    OrderV1.Coverage(
-                        groupID: group, billingMethod: row.orderID.isEmpty ? .payAsYouGo : .subscription,
-                        start: row.run.period.start.milliseconds, end: row.run.period.end.milliseconds,
-                        lines: row.run.lines, orderID: row.orderID)
-                }
-            }
-            return Response(reply)
-        }
-    }
-}
-
-extension Transaction {
-    fileprivate typealias CoverageRow = (run: CoverageRun, orderID: String)
-
-    /// By group.
-    fileprivate func coverages(of account: AccountID, after group: String) throws -> [String: [CoverageRow]] {
-        let sources = try sources(of: account).filter {
-            ($0.value.groupID.isEmpty ? $0.value.resourceID : $0.value.groupID) > group
-        }
-        var metered: [String: [CoverageRun]] = [:]
-        var terms: [String: [CoverageRow]] = [:]
-        try forEachLine(of: account, from: .earliest, to: Timestamp(milliseconds: .max)) { line in
-            guard let source = sources[line.source] else { return true }
-            let period = Period(source.usageStart(of: line), line.end)
-            switch source.kind {
-            case .payAsYouGoBill:
-                guard !source.isRoundDown else { break }
-                metered[source.groupID.isEmpty ? source.resourceID : source.groupID, default: []].append(period)
-            case .subscriptionOrder:
-                terms[source.groupID, default: []].append((CoverageRun(period: period, lines: 1), source.orderID))
-            case .refund, .adjustment: break
-            }
-            return true
-        }
-        var rows: [String: [CoverageRow]] = metered.mapValues { $0.map { ($0, "") } }
-        for (group, terms) in terms { rows[group, default: []] += terms }
-        return rows
-    }
 }
 
 extension CommonV1.AuditFinding {

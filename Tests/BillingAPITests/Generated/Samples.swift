@@ -9,6 +9,9 @@ let sampledMessages: [any Sampled.Type] = [
     CommonV1.CheckReply.self,
     CommonV1.Counter.self,
     CommonV1.SagaStep.self,
+    CommonV1.AuditStepsRequest.self,
+    CommonV1.KeptStep.self,
+    CommonV1.AuditStepsReply.self,
     CommonV1.AuditFinding.self,
     GatewayV1.CreateGroupRequest.self,
     GatewayV1.ReportCreatedRequest.self,
@@ -95,6 +98,9 @@ let sampledMessages: [any Sampled.Type] = [
     MeteringV1.ListUncutReply.self,
     MeteringV1.AuditTimelinesRequest.self,
     MeteringV1.BilledSegment.self,
+    MeteringV1.HeldGroup.self,
+    MeteringV1.LateGroup.self,
+    MeteringV1.AuditedAccount.self,
     MeteringV1.AuditTimelinesReply.self,
     OrderV1.Account.self,
     OrderV1.OpenAccountRequest.self,
@@ -168,7 +174,8 @@ let sampledMessages: [any Sampled.Type] = [
     OrderV1.AuditMoneyRequest.self,
     OrderV1.AuditMoneyReply.self,
     OrderV1.AuditCoverageRequest.self,
-    OrderV1.Coverage.self,
+    OrderV1.CoveredSource.self,
+    OrderV1.CoveredAccount.self,
     OrderV1.AuditCoverageReply.self,
     OrderV1.ListPostedRefundsRequest.self,
     OrderV1.PostedRefund.self,
@@ -267,6 +274,38 @@ extension CommonV1.SagaStep: Sampled {
         message.definition = random.text()
         message.step = random.text()
         message.undo = random.boolean()
+        return message
+    }
+}
+
+extension CommonV1.AuditStepsRequest: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.partitionFrom = random.unsigned()
+        message.partitionTo = random.unsigned()
+        message.afterAccount = random.text()
+        message.afterSaga = random.text()
+        message.afterStep = random.text()
+        return message
+    }
+}
+
+extension CommonV1.KeptStep: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.accountID = random.text()
+        message.sagaID = random.text()
+        message.step = random.text()
+        message.state = random.enumeration()
+        message.maxEpoch = random.unsigned()
+        return message
+    }
+}
+
+extension CommonV1.AuditStepsReply: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        for _ in 0..<random.below(4) { message.steps.append(CommonV1.KeptStep.sample(&random)) }
         return message
     }
 }
@@ -1161,6 +1200,9 @@ extension MeteringV1.AuditTimelinesRequest: Sampled {
         message.afterAccount = random.text()
         message.partitionFrom = random.unsigned()
         message.partitionTo = random.unsigned()
+        message.afterThing = random.text()
+        message.afterNumber = random.unsigned()
+        message.accountID = random.text()
         return message
     }
 }
@@ -1175,6 +1217,42 @@ extension MeteringV1.BilledSegment: Sampled {
         message.billedThrough = random.signed()
         message.orderID = random.text()
         message.resourceID = random.text()
+        message.specification = random.text()
+        message.region = random.text()
+        message.instances = random.unsigned()
+        message.item = random.text()
+        message.quantity = random.signed()
+        return message
+    }
+}
+
+extension MeteringV1.HeldGroup: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.groupID = random.text()
+        message.sagaID = random.text()
+        return message
+    }
+}
+
+extension MeteringV1.LateGroup: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.groupID = random.text()
+        message.status = random.enumeration()
+        message.dueAt = random.signed()
+        return message
+    }
+}
+
+extension MeteringV1.AuditedAccount: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.accountID = random.text()
+        message.cutThrough = random.signed()
+        message.overdueAt = random.signed()
+        for _ in 0..<random.below(4) { message.held.append(MeteringV1.HeldGroup.sample(&random)) }
+        for _ in 0..<random.below(4) { message.late.append(MeteringV1.LateGroup.sample(&random)) }
         return message
     }
 }
@@ -1186,6 +1264,9 @@ extension MeteringV1.AuditTimelinesReply: Sampled {
         for _ in 0..<random.below(4) { message.segments.append(MeteringV1.BilledSegment.sample(&random)) }
         message.nextAccount = random.text()
         message.nextPartition = random.unsigned()
+        for _ in 0..<random.below(4) { message.accounts.append(MeteringV1.AuditedAccount.sample(&random)) }
+        message.nextThing = random.text()
+        message.nextNumber = random.unsigned()
         return message
     }
 }
@@ -2015,21 +2096,32 @@ extension OrderV1.AuditMoneyReply: Sampled {
 extension OrderV1.AuditCoverageRequest: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
-        message.accountID = random.text()
-        message.afterGroup = random.text()
+        message.partitionFrom = random.unsigned()
+        message.partitionTo = random.unsigned()
+        message.afterAccount = random.text()
+        message.throughAccount = random.text()
+        message.afterStart = random.signed()
+        message.afterSource = random.signed()
         return message
     }
 }
 
-extension OrderV1.Coverage: Sampled {
+extension OrderV1.CoveredSource: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
-        message.groupID = random.text()
-        message.billingMethod = random.enumeration()
-        message.start = random.signed()
-        message.end = random.signed()
-        message.lines = random.signed()
+        message.account = random.unsigned()
+        message.thingID = random.text()
         message.orderID = random.text()
+        message.givenBack = random.boolean()
+        return message
+    }
+}
+
+extension OrderV1.CoveredAccount: Sampled {
+    static func sample(_ random: inout SampleGenerator) -> Self {
+        var message = Self()
+        message.accountID = random.text()
+        message.overdueAt = random.signed()
         return message
     }
 }
@@ -2037,8 +2129,19 @@ extension OrderV1.Coverage: Sampled {
 extension OrderV1.AuditCoverageReply: Sampled {
     static func sample(_ random: inout SampleGenerator) -> Self {
         var message = Self()
-        for _ in 0..<random.below(4) { message.coverages.append(OrderV1.Coverage.sample(&random)) }
-        message.nextGroup = random.text()
+        for _ in 0..<random.below(4) { message.accounts.append(OrderV1.CoveredAccount.sample(&random)) }
+        for _ in 0..<random.below(4) { message.sources.append(OrderV1.CoveredSource.sample(&random)) }
+        for _ in 0..<random.below(4) { message.prices.append(PricingV1.AppliedPrice.sample(&random)) }
+        for _ in 0..<random.below(4) { message.source.append(random.unsigned()) }
+        for _ in 0..<random.below(4) { message.start.append(random.signed()) }
+        for _ in 0..<random.below(4) { message.end.append(random.signed()) }
+        for _ in 0..<random.below(4) { message.price.append(random.unsigned()) }
+        for _ in 0..<random.below(4) { message.grossMicros.append(random.signed()) }
+        message.more = random.boolean()
+        message.nextPartition = random.unsigned()
+        message.nextAccount = random.text()
+        message.nextStart = random.signed()
+        message.nextSource = random.signed()
         return message
     }
 }

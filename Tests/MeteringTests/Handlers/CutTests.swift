@@ -361,19 +361,21 @@ import Testing
         try await rig.release(released, at: "2026-04-10 10:20:30")
         try await rig.cut(through: "2026-04-10 14:00")
         let reply = try await audit(rig)
-        #expect(reply.findings.map(\.breaches) == [0, 0, 0, 0])
-        #expect(reply.findings.map(\.invariant) == ["P3", "P1", "S2", "O1"])
+        #expect(reply.findings.map(\.breaches) == [0, 0, 0, 0, 0])
+        #expect(reply.findings.map(\.invariant) == ["P3", "P1", "S2", "O1", "T1"])
         #expect(reply.findings.first?.checked == 3)
         #expect(reply.nextAccount.isEmpty)
         let expected = [
             MeteringV1.BilledSegment(
                 accountID: Rig.account, groupID: released, billingMethod: .payAsYouGo,
                 start: instant("2026-04-10 08:45:30").milliseconds,
-                billedThrough: instant("2026-04-10 12:45:30").milliseconds),
+                billedThrough: instant("2026-04-10 12:45:30").milliseconds, specification: "acp.basic.small",
+                region: "cn-hangzhou", instances: 1),
             MeteringV1.BilledSegment(
                 accountID: Rig.account, groupID: running, billingMethod: .payAsYouGo,
                 start: instant("2026-04-10 09:10").milliseconds,
-                billedThrough: instant("2026-04-10 14:00").milliseconds),
+                billedThrough: instant("2026-04-10 14:00").milliseconds, specification: "acp.basic.small",
+                region: "cn-hangzhou", instances: 1),
             MeteringV1.BilledSegment(
                 accountID: Rig.account, groupID: "ag-paid", billingMethod: .subscription,
                 start: instant("2026-04-10 09:20").milliseconds, billedThrough: instant("2026-05-11").milliseconds,
@@ -393,8 +395,65 @@ import Testing
             try transaction.execute("UPDATE instance_group SET locked_by = NULL")
         }
         let reply = try await audit(rig)
-        #expect(reply.findings.map(\.breaches) == [1, 1, 1, 0])
-        #expect(reply.findings.dropLast().allSatisfy { $0.examples.count == 1 && $0.examples[0].contains(Rig.account) })
+        #expect(reply.findings.map(\.breaches) == [1, 1, 1, 0, 0])
+        #expect(reply.findings.prefix(3).allSatisfy { $0.examples.count == 1 && $0.examples[0].contains(Rig.account) })
+    }
+
+    @Test("A life that no edges lead to is a breach")
+    func disorder() async throws {
+        let rig = try Rig()
+        let group = try await rig.create(at: "2026-04-10 09:10")
+        _ = try await rig.database.write { transaction in
+            try transaction.execute("UPDATE instance_group SET requested_at = created_at + 1")
+        }
+        let reply = try await audit(rig)
+        #expect(reply.findings.map(\.breaches) == [0, 0, 0, 0, 1])
+        #expect(reply.findings.last?.examples.first?.contains(group) == true)
+    }
+
+    @Test("What a saga holds is told, and what should have ended by itself")
+    func heldAndLate() async throws {
+        let rig = try Rig()
+        let held = try await rig.create(at: "2026-04-10 09:10")
+        try await rig.createPaid(start: "2026-04-10 09:20", end: "2026-04-20")
+        try await rig.lock(held, at: "2026-04-10 09:20")
+        let account = try #require(try await audit(rig).accounts.first)
+        #expect(account.held.map(\.groupID) == [held])
+        #expect(account.late.map(\.groupID) == ["ag-paid"])
+        #expect(account.late.first?.status == .active)
+        #expect(account.late.first?.dueAt == instant("2026-04-20").milliseconds)
+    }
+
+    @Test("An account of more segments than a reply holds takes several, and all of it is told")
+    func largeAccount() async throws {
+        let rig = try Rig()
+        let group = try await rig.create(at: "2026-04-10 09:10")
+        try await rig.create(at: "2026-04-10 09:10", account: "acct-other")
+        _ = try await rig.database.write { transaction in
+            // A group that was overdue very often.
+            try transaction.execute(
+                """
+                WITH RECURSIVE copy (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM copy WHERE n < 9000)
+                INSERT INTO segment SELECT partition, account, group_id, n, method, starts_at + n, NULL, unit, order_id
+                FROM segment, copy WHERE group_id = ?
+                """, .text(group))
+        }
+        var starts: [Int64] = []
+        var accounts: [String] = []
+        var request = MeteringV1.AuditTimelinesRequest(partitionTo: 256)
+        repeat {
+            let reply = try await rig.cuts.auditTimelines(request, rig.at("2026-05-01", account: "")).message
+            #expect(reply.segments.count <= 4096)
+            starts += reply.segments.filter { $0.groupID == group }.map(\.start)
+            accounts += reply.accounts.map(\.accountID)
+            (request.afterAccount, request.partitionFrom) = (reply.nextAccount, reply.nextPartition)
+            (request.afterThing, request.afterNumber) = (reply.nextThing, reply.nextNumber)
+        } while !request.afterAccount.isEmpty
+        #expect(starts.count == 9000 && Set(starts).count == 9000)
+        #expect(accounts.sorted() == ["acct-other", Rig.account].sorted())
+        request = MeteringV1.AuditTimelinesRequest(partitionTo: 256, accountID: "acct-other")
+        let one = try await rig.cuts.auditTimelines(request, rig.at("2026-05-01", account: "")).message
+        #expect(one.segments.map(\.accountID) == ["acct-other"] && one.nextAccount.isEmpty)
     }
 
     @Test("Pages go through all accounts once")

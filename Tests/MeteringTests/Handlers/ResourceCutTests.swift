@@ -194,7 +194,7 @@ import Testing
             .message
     }
 
-    @Test("The audit tells each stretch of use that should be on bills, whatever its sizes, and finds nothing wrong")
+    @Test("The audit tells each stretch of use that should be on bills, with its size, and finds nothing wrong")
     func clean() async throws {
         let rig = try Rig()
         let backup = try await rig.setBackup(100, at: "2026-04-10 09:10")
@@ -205,15 +205,18 @@ import Testing
         try await rig.cut(through: "2026-04-10 15:00")
         let reply = try await audit(rig)
         #expect(reply.findings.allSatisfy { $0.breaches == 0 }, "\(reply.findings)")
-        func segment(_ start: String, _ end: String) -> MeteringV1.BilledSegment {
+        func segment(_ start: String, _ end: String, _ gibibytes: Int64) -> MeteringV1.BilledSegment {
             MeteringV1.BilledSegment(
                 accountID: Rig.account, billingMethod: .payAsYouGo, start: instant(start).milliseconds,
-                billedThrough: instant(end).milliseconds, resourceID: backup)
+                billedThrough: instant(end).milliseconds, resourceID: backup, region: "cn-hangzhou", item: "oss",
+                quantity: gibibytes)
         }
         #expect(
             reply.segments
                 == [
-                    segment("2026-04-10 09:10", "2026-04-10 11:00"), segment("2026-04-10 13:20", "2026-04-10 15:00"),
+                    segment("2026-04-10 09:10", "2026-04-10 10:00", 100),
+                    segment("2026-04-10 10:00", "2026-04-10 11:00", 200),
+                    segment("2026-04-10 13:20", "2026-04-10 15:00", 200),
                 ])
     }
 
@@ -232,8 +235,8 @@ import Testing
                 """, .text(backup))
         }
         let findings = try await audit(rig).findings
-        #expect(findings.map(\.invariant) == ["P3", "P1", "S2", "O1"])
-        #expect(findings.map(\.breaches) == [2, 2, 0, 1])
+        #expect(findings.map(\.invariant) == ["P3", "P1", "S2", "O1", "T1"])
+        #expect(findings.map(\.breaches) == [2, 2, 0, 1, 0])
         #expect(findings.allSatisfy { $0.examples.allSatisfy { $0.contains(Rig.account) } })
     }
 }

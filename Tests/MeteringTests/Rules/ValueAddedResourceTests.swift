@@ -160,7 +160,6 @@ private let created = instant("2026-04-10 09:10")
         #expect(
             timeline.uses
                 == [use("2026-04-10 09:10", "2026-04-10 10:00", 1), use("2026-04-10 10:00", nil, 3)])
-        #expect(timeline.stretches.count == 1)
     }
 
     @Test("A release before a new size counts ends the old one; that size was never used")

@@ -232,6 +232,141 @@ void   billing__common__v1__saga_step__free_unpacked
   assert(message->base.descriptor == &billing__common__v1__saga_step__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   billing__common__v1__audit_steps_request__init
+                     (Billing__Common__V1__AuditStepsRequest         *message)
+{
+  static const Billing__Common__V1__AuditStepsRequest init_value = BILLING__COMMON__V1__AUDIT_STEPS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t billing__common__v1__audit_steps_request__get_packed_size
+                     (const Billing__Common__V1__AuditStepsRequest *message)
+{
+  assert(message->base.descriptor == &billing__common__v1__audit_steps_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__common__v1__audit_steps_request__pack
+                     (const Billing__Common__V1__AuditStepsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__common__v1__audit_steps_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__common__v1__audit_steps_request__pack_to_buffer
+                     (const Billing__Common__V1__AuditStepsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__common__v1__audit_steps_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Common__V1__AuditStepsRequest *
+       billing__common__v1__audit_steps_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Common__V1__AuditStepsRequest *)
+     protobuf_c_message_unpack (&billing__common__v1__audit_steps_request__descriptor,
+                                allocator, len, data);
+}
+void   billing__common__v1__audit_steps_request__free_unpacked
+                     (Billing__Common__V1__AuditStepsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__common__v1__audit_steps_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__common__v1__kept_step__init
+                     (Billing__Common__V1__KeptStep         *message)
+{
+  static const Billing__Common__V1__KeptStep init_value = BILLING__COMMON__V1__KEPT_STEP__INIT;
+  *message = init_value;
+}
+size_t billing__common__v1__kept_step__get_packed_size
+                     (const Billing__Common__V1__KeptStep *message)
+{
+  assert(message->base.descriptor == &billing__common__v1__kept_step__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__common__v1__kept_step__pack
+                     (const Billing__Common__V1__KeptStep *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__common__v1__kept_step__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__common__v1__kept_step__pack_to_buffer
+                     (const Billing__Common__V1__KeptStep *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__common__v1__kept_step__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Common__V1__KeptStep *
+       billing__common__v1__kept_step__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Common__V1__KeptStep *)
+     protobuf_c_message_unpack (&billing__common__v1__kept_step__descriptor,
+                                allocator, len, data);
+}
+void   billing__common__v1__kept_step__free_unpacked
+                     (Billing__Common__V1__KeptStep *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__common__v1__kept_step__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__common__v1__audit_steps_reply__init
+                     (Billing__Common__V1__AuditStepsReply         *message)
+{
+  static const Billing__Common__V1__AuditStepsReply init_value = BILLING__COMMON__V1__AUDIT_STEPS_REPLY__INIT;
+  *message = init_value;
+}
+size_t billing__common__v1__audit_steps_reply__get_packed_size
+                     (const Billing__Common__V1__AuditStepsReply *message)
+{
+  assert(message->base.descriptor == &billing__common__v1__audit_steps_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__common__v1__audit_steps_reply__pack
+                     (const Billing__Common__V1__AuditStepsReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__common__v1__audit_steps_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__common__v1__audit_steps_reply__pack_to_buffer
+                     (const Billing__Common__V1__AuditStepsReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__common__v1__audit_steps_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Common__V1__AuditStepsReply *
+       billing__common__v1__audit_steps_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Common__V1__AuditStepsReply *)
+     protobuf_c_message_unpack (&billing__common__v1__audit_steps_reply__descriptor,
+                                allocator, len, data);
+}
+void   billing__common__v1__audit_steps_reply__free_unpacked
+                     (Billing__Common__V1__AuditStepsReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__common__v1__audit_steps_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   billing__common__v1__audit_finding__init
                      (Billing__Common__V1__AuditFinding         *message)
 {
@@ -590,6 +725,224 @@ const ProtobufCMessageDescriptor billing__common__v1__saga_step__descriptor =
   (ProtobufCMessageInit) billing__common__v1__saga_step__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor billing__common__v1__audit_steps_request__field_descriptors[5] =
+{
+  {
+    "partition_from",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Common__V1__AuditStepsRequest, partition_from),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "partition_to",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Common__V1__AuditStepsRequest, partition_to),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_account",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Common__V1__AuditStepsRequest, after_account),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_saga",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Common__V1__AuditStepsRequest, after_saga),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_step",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Common__V1__AuditStepsRequest, after_step),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__common__v1__audit_steps_request__field_indices_by_name[] = {
+  2,   /* field[2] = after_account */
+  3,   /* field[3] = after_saga */
+  4,   /* field[4] = after_step */
+  0,   /* field[0] = partition_from */
+  1,   /* field[1] = partition_to */
+};
+static const ProtobufCIntRange billing__common__v1__audit_steps_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor billing__common__v1__audit_steps_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.common.v1.AuditStepsRequest",
+  "AuditStepsRequest",
+  "Billing__Common__V1__AuditStepsRequest",
+  "billing.common.v1",
+  sizeof(Billing__Common__V1__AuditStepsRequest),
+  5,
+  billing__common__v1__audit_steps_request__field_descriptors,
+  billing__common__v1__audit_steps_request__field_indices_by_name,
+  1,  billing__common__v1__audit_steps_request__number_ranges,
+  (ProtobufCMessageInit) billing__common__v1__audit_steps_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__common__v1__kept_step__field_descriptors[5] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Common__V1__KeptStep, account_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "saga_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Common__V1__KeptStep, saga_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "step",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Common__V1__KeptStep, step),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Common__V1__KeptStep, state),
+    &billing__common__v1__step_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_epoch",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Common__V1__KeptStep, max_epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__common__v1__kept_step__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  4,   /* field[4] = max_epoch */
+  1,   /* field[1] = saga_id */
+  3,   /* field[3] = state */
+  2,   /* field[2] = step */
+};
+static const ProtobufCIntRange billing__common__v1__kept_step__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor billing__common__v1__kept_step__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.common.v1.KeptStep",
+  "KeptStep",
+  "Billing__Common__V1__KeptStep",
+  "billing.common.v1",
+  sizeof(Billing__Common__V1__KeptStep),
+  5,
+  billing__common__v1__kept_step__field_descriptors,
+  billing__common__v1__kept_step__field_indices_by_name,
+  1,  billing__common__v1__kept_step__number_ranges,
+  (ProtobufCMessageInit) billing__common__v1__kept_step__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__common__v1__audit_steps_reply__field_descriptors[1] =
+{
+  {
+    "steps",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Common__V1__AuditStepsReply, n_steps),
+    offsetof(Billing__Common__V1__AuditStepsReply, steps),
+    &billing__common__v1__kept_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__common__v1__audit_steps_reply__field_indices_by_name[] = {
+  0,   /* field[0] = steps */
+};
+static const ProtobufCIntRange billing__common__v1__audit_steps_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor billing__common__v1__audit_steps_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.common.v1.AuditStepsReply",
+  "AuditStepsReply",
+  "Billing__Common__V1__AuditStepsReply",
+  "billing.common.v1",
+  sizeof(Billing__Common__V1__AuditStepsReply),
+  1,
+  billing__common__v1__audit_steps_reply__field_descriptors,
+  billing__common__v1__audit_steps_reply__field_indices_by_name,
+  1,  billing__common__v1__audit_steps_reply__number_ranges,
+  (ProtobufCMessageInit) billing__common__v1__audit_steps_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor billing__common__v1__audit_finding__field_descriptors[5] =
 {
   {
@@ -710,6 +1063,40 @@ const ProtobufCEnumDescriptor billing__common__v1__serving_status__descriptor =
   billing__common__v1__serving_status__enum_values_by_name,
   1,
   billing__common__v1__serving_status__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue billing__common__v1__step_state__enum_values_by_number[5] =
+{
+  { "STEP_STATE_UNSPECIFIED", "BILLING__COMMON__V1__STEP_STATE__STEP_STATE_UNSPECIFIED", 0 },
+  { "STEP_STATE_DONE", "BILLING__COMMON__V1__STEP_STATE__STEP_STATE_DONE", 1 },
+  { "STEP_STATE_REJECTED", "BILLING__COMMON__V1__STEP_STATE__STEP_STATE_REJECTED", 2 },
+  { "STEP_STATE_UNDONE", "BILLING__COMMON__V1__STEP_STATE__STEP_STATE_UNDONE", 3 },
+  { "STEP_STATE_TOMBSTONE", "BILLING__COMMON__V1__STEP_STATE__STEP_STATE_TOMBSTONE", 4 },
+};
+static const ProtobufCIntRange billing__common__v1__step_state__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex billing__common__v1__step_state__enum_values_by_name[5] =
+{
+  { "STEP_STATE_DONE", 1 },
+  { "STEP_STATE_REJECTED", 2 },
+  { "STEP_STATE_TOMBSTONE", 4 },
+  { "STEP_STATE_UNDONE", 3 },
+  { "STEP_STATE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor billing__common__v1__step_state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "billing.common.v1.StepState",
+  "StepState",
+  "Billing__Common__V1__StepState",
+  "billing.common.v1",
+  5,
+  billing__common__v1__step_state__enum_values_by_number,
+  5,
+  billing__common__v1__step_state__enum_values_by_name,
+  1,
+  billing__common__v1__step_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue billing__common__v1__billing_method__enum_values_by_number[3] =

@@ -2392,6 +2392,141 @@ void   billing__metering__v1__billed_segment__free_unpacked
   assert(message->base.descriptor == &billing__metering__v1__billed_segment__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   billing__metering__v1__held_group__init
+                     (Billing__Metering__V1__HeldGroup         *message)
+{
+  static const Billing__Metering__V1__HeldGroup init_value = BILLING__METERING__V1__HELD_GROUP__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__held_group__get_packed_size
+                     (const Billing__Metering__V1__HeldGroup *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__held_group__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__held_group__pack
+                     (const Billing__Metering__V1__HeldGroup *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__held_group__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__held_group__pack_to_buffer
+                     (const Billing__Metering__V1__HeldGroup *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__held_group__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__HeldGroup *
+       billing__metering__v1__held_group__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__HeldGroup *)
+     protobuf_c_message_unpack (&billing__metering__v1__held_group__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__held_group__free_unpacked
+                     (Billing__Metering__V1__HeldGroup *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__held_group__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__late_group__init
+                     (Billing__Metering__V1__LateGroup         *message)
+{
+  static const Billing__Metering__V1__LateGroup init_value = BILLING__METERING__V1__LATE_GROUP__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__late_group__get_packed_size
+                     (const Billing__Metering__V1__LateGroup *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__late_group__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__late_group__pack
+                     (const Billing__Metering__V1__LateGroup *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__late_group__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__late_group__pack_to_buffer
+                     (const Billing__Metering__V1__LateGroup *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__late_group__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__LateGroup *
+       billing__metering__v1__late_group__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__LateGroup *)
+     protobuf_c_message_unpack (&billing__metering__v1__late_group__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__late_group__free_unpacked
+                     (Billing__Metering__V1__LateGroup *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__late_group__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__metering__v1__audited_account__init
+                     (Billing__Metering__V1__AuditedAccount         *message)
+{
+  static const Billing__Metering__V1__AuditedAccount init_value = BILLING__METERING__V1__AUDITED_ACCOUNT__INIT;
+  *message = init_value;
+}
+size_t billing__metering__v1__audited_account__get_packed_size
+                     (const Billing__Metering__V1__AuditedAccount *message)
+{
+  assert(message->base.descriptor == &billing__metering__v1__audited_account__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__metering__v1__audited_account__pack
+                     (const Billing__Metering__V1__AuditedAccount *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__metering__v1__audited_account__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__metering__v1__audited_account__pack_to_buffer
+                     (const Billing__Metering__V1__AuditedAccount *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__metering__v1__audited_account__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Metering__V1__AuditedAccount *
+       billing__metering__v1__audited_account__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Metering__V1__AuditedAccount *)
+     protobuf_c_message_unpack (&billing__metering__v1__audited_account__descriptor,
+                                allocator, len, data);
+}
+void   billing__metering__v1__audited_account__free_unpacked
+                     (Billing__Metering__V1__AuditedAccount *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__metering__v1__audited_account__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   billing__metering__v1__audit_timelines_reply__init
                      (Billing__Metering__V1__AuditTimelinesReply         *message)
 {
@@ -6201,7 +6336,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__list_uncut_reply__descri
   (ProtobufCMessageInit) billing__metering__v1__list_uncut_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__metering__v1__audit_timelines_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor billing__metering__v1__audit_timelines_request__field_descriptors[6] =
 {
   {
     "after_account",
@@ -6239,16 +6374,55 @@ static const ProtobufCFieldDescriptor billing__metering__v1__audit_timelines_req
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "after_thing",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__AuditTimelinesRequest, after_thing),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_number",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__AuditTimelinesRequest, after_number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "account_id",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__AuditTimelinesRequest, account_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__metering__v1__audit_timelines_request__field_indices_by_name[] = {
+  5,   /* field[5] = account_id */
   0,   /* field[0] = after_account */
+  4,   /* field[4] = after_number */
+  3,   /* field[3] = after_thing */
   1,   /* field[1] = partition_from */
   2,   /* field[2] = partition_to */
 };
 static const ProtobufCIntRange billing__metering__v1__audit_timelines_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor billing__metering__v1__audit_timelines_request__descriptor =
 {
@@ -6258,14 +6432,14 @@ const ProtobufCMessageDescriptor billing__metering__v1__audit_timelines_request_
   "Billing__Metering__V1__AuditTimelinesRequest",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__AuditTimelinesRequest),
-  3,
+  6,
   billing__metering__v1__audit_timelines_request__field_descriptors,
   billing__metering__v1__audit_timelines_request__field_indices_by_name,
   1,  billing__metering__v1__audit_timelines_request__number_ranges,
   (ProtobufCMessageInit) billing__metering__v1__audit_timelines_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__metering__v1__billed_segment__field_descriptors[7] =
+static const ProtobufCFieldDescriptor billing__metering__v1__billed_segment__field_descriptors[12] =
 {
   {
     "account_id",
@@ -6351,20 +6525,85 @@ static const ProtobufCFieldDescriptor billing__metering__v1__billed_segment__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "specification",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__BilledSegment, specification),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "region",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__BilledSegment, region),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "instances",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__BilledSegment, instances),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "item",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__BilledSegment, item),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quantity",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__BilledSegment, quantity),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__metering__v1__billed_segment__field_indices_by_name[] = {
   0,   /* field[0] = account_id */
   4,   /* field[4] = billed_through */
   2,   /* field[2] = billing_method */
   1,   /* field[1] = group_id */
+  9,   /* field[9] = instances */
+  10,   /* field[10] = item */
   5,   /* field[5] = order_id */
+  11,   /* field[11] = quantity */
+  8,   /* field[8] = region */
   6,   /* field[6] = resource_id */
+  7,   /* field[7] = specification */
   3,   /* field[3] = start */
 };
 static const ProtobufCIntRange billing__metering__v1__billed_segment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor billing__metering__v1__billed_segment__descriptor =
 {
@@ -6374,14 +6613,219 @@ const ProtobufCMessageDescriptor billing__metering__v1__billed_segment__descript
   "Billing__Metering__V1__BilledSegment",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__BilledSegment),
-  7,
+  12,
   billing__metering__v1__billed_segment__field_descriptors,
   billing__metering__v1__billed_segment__field_indices_by_name,
   1,  billing__metering__v1__billed_segment__number_ranges,
   (ProtobufCMessageInit) billing__metering__v1__billed_segment__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__metering__v1__audit_timelines_reply__field_descriptors[4] =
+static const ProtobufCFieldDescriptor billing__metering__v1__held_group__field_descriptors[2] =
+{
+  {
+    "group_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__HeldGroup, group_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "saga_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__HeldGroup, saga_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__held_group__field_indices_by_name[] = {
+  0,   /* field[0] = group_id */
+  1,   /* field[1] = saga_id */
+};
+static const ProtobufCIntRange billing__metering__v1__held_group__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__held_group__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.HeldGroup",
+  "HeldGroup",
+  "Billing__Metering__V1__HeldGroup",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__HeldGroup),
+  2,
+  billing__metering__v1__held_group__field_descriptors,
+  billing__metering__v1__held_group__field_indices_by_name,
+  1,  billing__metering__v1__held_group__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__held_group__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__late_group__field_descriptors[3] =
+{
+  {
+    "group_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__LateGroup, group_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__LateGroup, status),
+    &billing__metering__v1__group_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "due_at",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__LateGroup, due_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__late_group__field_indices_by_name[] = {
+  2,   /* field[2] = due_at */
+  0,   /* field[0] = group_id */
+  1,   /* field[1] = status */
+};
+static const ProtobufCIntRange billing__metering__v1__late_group__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__late_group__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.LateGroup",
+  "LateGroup",
+  "Billing__Metering__V1__LateGroup",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__LateGroup),
+  3,
+  billing__metering__v1__late_group__field_descriptors,
+  billing__metering__v1__late_group__field_indices_by_name,
+  1,  billing__metering__v1__late_group__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__late_group__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__audited_account__field_descriptors[5] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__AuditedAccount, account_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cut_through",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__AuditedAccount, cut_through),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "overdue_at",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__AuditedAccount, overdue_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "held",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Metering__V1__AuditedAccount, n_held),
+    offsetof(Billing__Metering__V1__AuditedAccount, held),
+    &billing__metering__v1__held_group__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "late",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Metering__V1__AuditedAccount, n_late),
+    offsetof(Billing__Metering__V1__AuditedAccount, late),
+    &billing__metering__v1__late_group__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__metering__v1__audited_account__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  1,   /* field[1] = cut_through */
+  3,   /* field[3] = held */
+  4,   /* field[4] = late */
+  2,   /* field[2] = overdue_at */
+};
+static const ProtobufCIntRange billing__metering__v1__audited_account__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor billing__metering__v1__audited_account__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.metering.v1.AuditedAccount",
+  "AuditedAccount",
+  "Billing__Metering__V1__AuditedAccount",
+  "billing.metering.v1",
+  sizeof(Billing__Metering__V1__AuditedAccount),
+  5,
+  billing__metering__v1__audited_account__field_descriptors,
+  billing__metering__v1__audited_account__field_indices_by_name,
+  1,  billing__metering__v1__audited_account__number_ranges,
+  (ProtobufCMessageInit) billing__metering__v1__audited_account__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__metering__v1__audit_timelines_reply__field_descriptors[7] =
 {
   {
     "findings",
@@ -6431,17 +6875,56 @@ static const ProtobufCFieldDescriptor billing__metering__v1__audit_timelines_rep
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "accounts",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Metering__V1__AuditTimelinesReply, n_accounts),
+    offsetof(Billing__Metering__V1__AuditTimelinesReply, accounts),
+    &billing__metering__v1__audited_account__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_thing",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__AuditTimelinesReply, next_thing),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_number",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Metering__V1__AuditTimelinesReply, next_number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned billing__metering__v1__audit_timelines_reply__field_indices_by_name[] = {
+  4,   /* field[4] = accounts */
   0,   /* field[0] = findings */
   2,   /* field[2] = next_account */
+  6,   /* field[6] = next_number */
   3,   /* field[3] = next_partition */
+  5,   /* field[5] = next_thing */
   1,   /* field[1] = segments */
 };
 static const ProtobufCIntRange billing__metering__v1__audit_timelines_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor billing__metering__v1__audit_timelines_reply__descriptor =
 {
@@ -6451,7 +6934,7 @@ const ProtobufCMessageDescriptor billing__metering__v1__audit_timelines_reply__d
   "Billing__Metering__V1__AuditTimelinesReply",
   "billing.metering.v1",
   sizeof(Billing__Metering__V1__AuditTimelinesReply),
-  4,
+  7,
   billing__metering__v1__audit_timelines_reply__field_descriptors,
   billing__metering__v1__audit_timelines_reply__field_indices_by_name,
   1,  billing__metering__v1__audit_timelines_reply__number_ranges,

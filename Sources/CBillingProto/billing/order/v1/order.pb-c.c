@@ -3247,49 +3247,94 @@ void   billing__order__v1__audit_coverage_request__free_unpacked
   assert(message->base.descriptor == &billing__order__v1__audit_coverage_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   billing__order__v1__coverage__init
-                     (Billing__Order__V1__Coverage         *message)
+void   billing__order__v1__covered_source__init
+                     (Billing__Order__V1__CoveredSource         *message)
 {
-  static const Billing__Order__V1__Coverage init_value = BILLING__ORDER__V1__COVERAGE__INIT;
+  static const Billing__Order__V1__CoveredSource init_value = BILLING__ORDER__V1__COVERED_SOURCE__INIT;
   *message = init_value;
 }
-size_t billing__order__v1__coverage__get_packed_size
-                     (const Billing__Order__V1__Coverage *message)
+size_t billing__order__v1__covered_source__get_packed_size
+                     (const Billing__Order__V1__CoveredSource *message)
 {
-  assert(message->base.descriptor == &billing__order__v1__coverage__descriptor);
+  assert(message->base.descriptor == &billing__order__v1__covered_source__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t billing__order__v1__coverage__pack
-                     (const Billing__Order__V1__Coverage *message,
+size_t billing__order__v1__covered_source__pack
+                     (const Billing__Order__V1__CoveredSource *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &billing__order__v1__coverage__descriptor);
+  assert(message->base.descriptor == &billing__order__v1__covered_source__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t billing__order__v1__coverage__pack_to_buffer
-                     (const Billing__Order__V1__Coverage *message,
+size_t billing__order__v1__covered_source__pack_to_buffer
+                     (const Billing__Order__V1__CoveredSource *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &billing__order__v1__coverage__descriptor);
+  assert(message->base.descriptor == &billing__order__v1__covered_source__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Billing__Order__V1__Coverage *
-       billing__order__v1__coverage__unpack
+Billing__Order__V1__CoveredSource *
+       billing__order__v1__covered_source__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Billing__Order__V1__Coverage *)
-     protobuf_c_message_unpack (&billing__order__v1__coverage__descriptor,
+  return (Billing__Order__V1__CoveredSource *)
+     protobuf_c_message_unpack (&billing__order__v1__covered_source__descriptor,
                                 allocator, len, data);
 }
-void   billing__order__v1__coverage__free_unpacked
-                     (Billing__Order__V1__Coverage *message,
+void   billing__order__v1__covered_source__free_unpacked
+                     (Billing__Order__V1__CoveredSource *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &billing__order__v1__coverage__descriptor);
+  assert(message->base.descriptor == &billing__order__v1__covered_source__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   billing__order__v1__covered_account__init
+                     (Billing__Order__V1__CoveredAccount         *message)
+{
+  static const Billing__Order__V1__CoveredAccount init_value = BILLING__ORDER__V1__COVERED_ACCOUNT__INIT;
+  *message = init_value;
+}
+size_t billing__order__v1__covered_account__get_packed_size
+                     (const Billing__Order__V1__CoveredAccount *message)
+{
+  assert(message->base.descriptor == &billing__order__v1__covered_account__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t billing__order__v1__covered_account__pack
+                     (const Billing__Order__V1__CoveredAccount *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &billing__order__v1__covered_account__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t billing__order__v1__covered_account__pack_to_buffer
+                     (const Billing__Order__V1__CoveredAccount *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &billing__order__v1__covered_account__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Billing__Order__V1__CoveredAccount *
+       billing__order__v1__covered_account__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Billing__Order__V1__CoveredAccount *)
+     protobuf_c_message_unpack (&billing__order__v1__covered_account__descriptor,
+                                allocator, len, data);
+}
+void   billing__order__v1__covered_account__free_unpacked
+                     (Billing__Order__V1__CoveredAccount *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &billing__order__v1__covered_account__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   billing__order__v1__audit_coverage_reply__init
@@ -9467,27 +9512,75 @@ const ProtobufCMessageDescriptor billing__order__v1__audit_money_reply__descript
   (ProtobufCMessageInit) billing__order__v1__audit_money_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__audit_coverage_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor billing__order__v1__audit_coverage_request__field_descriptors[6] =
 {
   {
-    "account_id",
+    "partition_from",
     1,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
+    PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Billing__Order__V1__AuditCoverageRequest, account_id),
+    offsetof(Billing__Order__V1__AuditCoverageRequest, partition_from),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "after_group",
+    "partition_to",
     2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AuditCoverageRequest, partition_to),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_account",
+    3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Billing__Order__V1__AuditCoverageRequest, after_group),
+    offsetof(Billing__Order__V1__AuditCoverageRequest, after_account),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "through_account",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AuditCoverageRequest, through_account),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_start",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AuditCoverageRequest, after_start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_source",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AuditCoverageRequest, after_source),
     NULL,
     NULL,
     0,             /* flags */
@@ -9495,13 +9588,17 @@ static const ProtobufCFieldDescriptor billing__order__v1__audit_coverage_request
   },
 };
 static const unsigned billing__order__v1__audit_coverage_request__field_indices_by_name[] = {
-  0,   /* field[0] = account_id */
-  1,   /* field[1] = after_group */
+  2,   /* field[2] = after_account */
+  5,   /* field[5] = after_source */
+  4,   /* field[4] = after_start */
+  0,   /* field[0] = partition_from */
+  1,   /* field[1] = partition_to */
+  3,   /* field[3] = through_account */
 };
 static const ProtobufCIntRange billing__order__v1__audit_coverage_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__audit_coverage_request__descriptor =
 {
@@ -9511,70 +9608,34 @@ const ProtobufCMessageDescriptor billing__order__v1__audit_coverage_request__des
   "Billing__Order__V1__AuditCoverageRequest",
   "billing.order.v1",
   sizeof(Billing__Order__V1__AuditCoverageRequest),
-  2,
+  6,
   billing__order__v1__audit_coverage_request__field_descriptors,
   billing__order__v1__audit_coverage_request__field_indices_by_name,
   1,  billing__order__v1__audit_coverage_request__number_ranges,
   (ProtobufCMessageInit) billing__order__v1__audit_coverage_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__coverage__field_descriptors[6] =
+static const ProtobufCFieldDescriptor billing__order__v1__covered_source__field_descriptors[4] =
 {
   {
-    "group_id",
+    "account",
     1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__CoveredSource, account),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "thing_id",
+    2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Billing__Order__V1__Coverage, group_id),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "billing_method",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_ENUM,
-    0,   /* quantifier_offset */
-    offsetof(Billing__Order__V1__Coverage, billing_method),
-    &billing__common__v1__billing_method__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "start",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
-    offsetof(Billing__Order__V1__Coverage, start),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "end",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
-    offsetof(Billing__Order__V1__Coverage, end),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "lines",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
-    offsetof(Billing__Order__V1__Coverage, lines),
+    offsetof(Billing__Order__V1__CoveredSource, thing_id),
     NULL,
     NULL,
     0,             /* flags */
@@ -9582,66 +9643,259 @@ static const ProtobufCFieldDescriptor billing__order__v1__coverage__field_descri
   },
   {
     "order_id",
-    6,
+    3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Billing__Order__V1__Coverage, order_id),
+    offsetof(Billing__Order__V1__CoveredSource, order_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "given_back",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__CoveredSource, given_back),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned billing__order__v1__coverage__field_indices_by_name[] = {
-  1,   /* field[1] = billing_method */
-  3,   /* field[3] = end */
-  0,   /* field[0] = group_id */
-  4,   /* field[4] = lines */
-  5,   /* field[5] = order_id */
-  2,   /* field[2] = start */
+static const unsigned billing__order__v1__covered_source__field_indices_by_name[] = {
+  0,   /* field[0] = account */
+  3,   /* field[3] = given_back */
+  2,   /* field[2] = order_id */
+  1,   /* field[1] = thing_id */
 };
-static const ProtobufCIntRange billing__order__v1__coverage__number_ranges[1 + 1] =
+static const ProtobufCIntRange billing__order__v1__covered_source__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 4 }
 };
-const ProtobufCMessageDescriptor billing__order__v1__coverage__descriptor =
+const ProtobufCMessageDescriptor billing__order__v1__covered_source__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "billing.order.v1.Coverage",
-  "Coverage",
-  "Billing__Order__V1__Coverage",
+  "billing.order.v1.CoveredSource",
+  "CoveredSource",
+  "Billing__Order__V1__CoveredSource",
   "billing.order.v1",
-  sizeof(Billing__Order__V1__Coverage),
-  6,
-  billing__order__v1__coverage__field_descriptors,
-  billing__order__v1__coverage__field_indices_by_name,
-  1,  billing__order__v1__coverage__number_ranges,
-  (ProtobufCMessageInit) billing__order__v1__coverage__init,
+  sizeof(Billing__Order__V1__CoveredSource),
+  4,
+  billing__order__v1__covered_source__field_descriptors,
+  billing__order__v1__covered_source__field_indices_by_name,
+  1,  billing__order__v1__covered_source__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__covered_source__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor billing__order__v1__audit_coverage_reply__field_descriptors[2] =
+static const ProtobufCFieldDescriptor billing__order__v1__covered_account__field_descriptors[2] =
 {
   {
-    "coverages",
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__CoveredAccount, account_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "overdue_at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__CoveredAccount, overdue_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned billing__order__v1__covered_account__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  1,   /* field[1] = overdue_at */
+};
+static const ProtobufCIntRange billing__order__v1__covered_account__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor billing__order__v1__covered_account__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "billing.order.v1.CoveredAccount",
+  "CoveredAccount",
+  "Billing__Order__V1__CoveredAccount",
+  "billing.order.v1",
+  sizeof(Billing__Order__V1__CoveredAccount),
+  2,
+  billing__order__v1__covered_account__field_descriptors,
+  billing__order__v1__covered_account__field_indices_by_name,
+  1,  billing__order__v1__covered_account__number_ranges,
+  (ProtobufCMessageInit) billing__order__v1__covered_account__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor billing__order__v1__audit_coverage_reply__field_descriptors[13] =
+{
+  {
+    "accounts",
     1,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Billing__Order__V1__AuditCoverageReply, n_coverages),
-    offsetof(Billing__Order__V1__AuditCoverageReply, coverages),
-    &billing__order__v1__coverage__descriptor,
+    offsetof(Billing__Order__V1__AuditCoverageReply, n_accounts),
+    offsetof(Billing__Order__V1__AuditCoverageReply, accounts),
+    &billing__order__v1__covered_account__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "next_group",
+    "sources",
     2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Order__V1__AuditCoverageReply, n_sources),
+    offsetof(Billing__Order__V1__AuditCoverageReply, sources),
+    &billing__order__v1__covered_source__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prices",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Billing__Order__V1__AuditCoverageReply, n_prices),
+    offsetof(Billing__Order__V1__AuditCoverageReply, prices),
+    &billing__pricing__v1__applied_price__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "source",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Billing__Order__V1__AuditCoverageReply, n_source),
+    offsetof(Billing__Order__V1__AuditCoverageReply, source),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "start",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Billing__Order__V1__AuditCoverageReply, n_start),
+    offsetof(Billing__Order__V1__AuditCoverageReply, start),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Billing__Order__V1__AuditCoverageReply, n_end),
+    offsetof(Billing__Order__V1__AuditCoverageReply, end),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "price",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Billing__Order__V1__AuditCoverageReply, n_price),
+    offsetof(Billing__Order__V1__AuditCoverageReply, price),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "gross_micros",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Billing__Order__V1__AuditCoverageReply, n_gross_micros),
+    offsetof(Billing__Order__V1__AuditCoverageReply, gross_micros),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "more",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AuditCoverageReply, more),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_partition",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AuditCoverageReply, next_partition),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_account",
+    11,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Billing__Order__V1__AuditCoverageReply, next_group),
+    offsetof(Billing__Order__V1__AuditCoverageReply, next_account),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_start",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AuditCoverageReply, next_start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_source",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Billing__Order__V1__AuditCoverageReply, next_source),
     NULL,
     NULL,
     0,             /* flags */
@@ -9649,13 +9903,24 @@ static const ProtobufCFieldDescriptor billing__order__v1__audit_coverage_reply__
   },
 };
 static const unsigned billing__order__v1__audit_coverage_reply__field_indices_by_name[] = {
-  0,   /* field[0] = coverages */
-  1,   /* field[1] = next_group */
+  0,   /* field[0] = accounts */
+  5,   /* field[5] = end */
+  7,   /* field[7] = gross_micros */
+  8,   /* field[8] = more */
+  10,   /* field[10] = next_account */
+  9,   /* field[9] = next_partition */
+  12,   /* field[12] = next_source */
+  11,   /* field[11] = next_start */
+  6,   /* field[6] = price */
+  2,   /* field[2] = prices */
+  3,   /* field[3] = source */
+  1,   /* field[1] = sources */
+  4,   /* field[4] = start */
 };
 static const ProtobufCIntRange billing__order__v1__audit_coverage_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor billing__order__v1__audit_coverage_reply__descriptor =
 {
@@ -9665,7 +9930,7 @@ const ProtobufCMessageDescriptor billing__order__v1__audit_coverage_reply__descr
   "Billing__Order__V1__AuditCoverageReply",
   "billing.order.v1",
   sizeof(Billing__Order__V1__AuditCoverageReply),
-  2,
+  13,
   billing__order__v1__audit_coverage_reply__field_descriptors,
   billing__order__v1__audit_coverage_reply__field_indices_by_name,
   1,  billing__order__v1__audit_coverage_reply__number_ranges,

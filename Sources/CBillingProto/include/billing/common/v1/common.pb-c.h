@@ -20,6 +20,9 @@ typedef struct Billing__Common__V1__CheckRequest Billing__Common__V1__CheckReque
 typedef struct Billing__Common__V1__CheckReply Billing__Common__V1__CheckReply;
 typedef struct Billing__Common__V1__Counter Billing__Common__V1__Counter;
 typedef struct Billing__Common__V1__SagaStep Billing__Common__V1__SagaStep;
+typedef struct Billing__Common__V1__AuditStepsRequest Billing__Common__V1__AuditStepsRequest;
+typedef struct Billing__Common__V1__KeptStep Billing__Common__V1__KeptStep;
+typedef struct Billing__Common__V1__AuditStepsReply Billing__Common__V1__AuditStepsReply;
 typedef struct Billing__Common__V1__AuditFinding Billing__Common__V1__AuditFinding;
 
 
@@ -32,6 +35,14 @@ typedef enum _Billing__Common__V1__ServingStatus {
   BILLING__COMMON__V1__SERVING_STATUS__SERVING_STATUS_NOT_SERVING = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BILLING__COMMON__V1__SERVING_STATUS)
 } Billing__Common__V1__ServingStatus;
+typedef enum _Billing__Common__V1__StepState {
+  BILLING__COMMON__V1__STEP_STATE__STEP_STATE_UNSPECIFIED = 0,
+  BILLING__COMMON__V1__STEP_STATE__STEP_STATE_DONE = 1,
+  BILLING__COMMON__V1__STEP_STATE__STEP_STATE_REJECTED = 2,
+  BILLING__COMMON__V1__STEP_STATE__STEP_STATE_UNDONE = 3,
+  BILLING__COMMON__V1__STEP_STATE__STEP_STATE_TOMBSTONE = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BILLING__COMMON__V1__STEP_STATE)
+} Billing__Common__V1__StepState;
 typedef enum _Billing__Common__V1__BillingMethod {
   BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED = 0,
   BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_SUBSCRIPTION = 1,
@@ -113,6 +124,45 @@ struct  Billing__Common__V1__SagaStep
 #define BILLING__COMMON__V1__SAGA_STEP__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__common__v1__saga_step__descriptor) \
     , {0,NULL}, {0,NULL}, {0,NULL}, 0 }
+
+
+struct  Billing__Common__V1__AuditStepsRequest
+{
+  ProtobufCMessage base;
+  uint32_t partition_from;
+  uint32_t partition_to;
+  ProtobufCBinaryData after_account;
+  ProtobufCBinaryData after_saga;
+  ProtobufCBinaryData after_step;
+};
+#define BILLING__COMMON__V1__AUDIT_STEPS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__common__v1__audit_steps_request__descriptor) \
+    , 0, 0, {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+struct  Billing__Common__V1__KeptStep
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData account_id;
+  ProtobufCBinaryData saga_id;
+  ProtobufCBinaryData step;
+  Billing__Common__V1__StepState state;
+  uint64_t max_epoch;
+};
+#define BILLING__COMMON__V1__KEPT_STEP__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__common__v1__kept_step__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, BILLING__COMMON__V1__STEP_STATE__STEP_STATE_UNSPECIFIED, 0 }
+
+
+struct  Billing__Common__V1__AuditStepsReply
+{
+  ProtobufCMessage base;
+  size_t n_steps;
+  Billing__Common__V1__KeptStep **steps;
+};
+#define BILLING__COMMON__V1__AUDIT_STEPS_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__common__v1__audit_steps_reply__descriptor) \
+    , 0,NULL }
 
 
 struct  Billing__Common__V1__AuditFinding
@@ -225,6 +275,63 @@ Billing__Common__V1__SagaStep *
 void   billing__common__v1__saga_step__free_unpacked
                      (Billing__Common__V1__SagaStep *message,
                       ProtobufCAllocator *allocator);
+/* Billing__Common__V1__AuditStepsRequest methods */
+void   billing__common__v1__audit_steps_request__init
+                     (Billing__Common__V1__AuditStepsRequest         *message);
+size_t billing__common__v1__audit_steps_request__get_packed_size
+                     (const Billing__Common__V1__AuditStepsRequest   *message);
+size_t billing__common__v1__audit_steps_request__pack
+                     (const Billing__Common__V1__AuditStepsRequest   *message,
+                      uint8_t             *out);
+size_t billing__common__v1__audit_steps_request__pack_to_buffer
+                     (const Billing__Common__V1__AuditStepsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Common__V1__AuditStepsRequest *
+       billing__common__v1__audit_steps_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__common__v1__audit_steps_request__free_unpacked
+                     (Billing__Common__V1__AuditStepsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Common__V1__KeptStep methods */
+void   billing__common__v1__kept_step__init
+                     (Billing__Common__V1__KeptStep         *message);
+size_t billing__common__v1__kept_step__get_packed_size
+                     (const Billing__Common__V1__KeptStep   *message);
+size_t billing__common__v1__kept_step__pack
+                     (const Billing__Common__V1__KeptStep   *message,
+                      uint8_t             *out);
+size_t billing__common__v1__kept_step__pack_to_buffer
+                     (const Billing__Common__V1__KeptStep   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Common__V1__KeptStep *
+       billing__common__v1__kept_step__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__common__v1__kept_step__free_unpacked
+                     (Billing__Common__V1__KeptStep *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Common__V1__AuditStepsReply methods */
+void   billing__common__v1__audit_steps_reply__init
+                     (Billing__Common__V1__AuditStepsReply         *message);
+size_t billing__common__v1__audit_steps_reply__get_packed_size
+                     (const Billing__Common__V1__AuditStepsReply   *message);
+size_t billing__common__v1__audit_steps_reply__pack
+                     (const Billing__Common__V1__AuditStepsReply   *message,
+                      uint8_t             *out);
+size_t billing__common__v1__audit_steps_reply__pack_to_buffer
+                     (const Billing__Common__V1__AuditStepsReply   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Common__V1__AuditStepsReply *
+       billing__common__v1__audit_steps_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__common__v1__audit_steps_reply__free_unpacked
+                     (Billing__Common__V1__AuditStepsReply *message,
+                      ProtobufCAllocator *allocator);
 /* Billing__Common__V1__AuditFinding methods */
 void   billing__common__v1__audit_finding__init
                      (Billing__Common__V1__AuditFinding         *message);
@@ -261,6 +368,15 @@ typedef void (*Billing__Common__V1__Counter_Closure)
 typedef void (*Billing__Common__V1__SagaStep_Closure)
                  (const Billing__Common__V1__SagaStep *message,
                   void *closure_data);
+typedef void (*Billing__Common__V1__AuditStepsRequest_Closure)
+                 (const Billing__Common__V1__AuditStepsRequest *message,
+                  void *closure_data);
+typedef void (*Billing__Common__V1__KeptStep_Closure)
+                 (const Billing__Common__V1__KeptStep *message,
+                  void *closure_data);
+typedef void (*Billing__Common__V1__AuditStepsReply_Closure)
+                 (const Billing__Common__V1__AuditStepsReply *message,
+                  void *closure_data);
 typedef void (*Billing__Common__V1__AuditFinding_Closure)
                  (const Billing__Common__V1__AuditFinding *message,
                   void *closure_data);
@@ -271,6 +387,7 @@ typedef void (*Billing__Common__V1__AuditFinding_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    billing__common__v1__serving_status__descriptor;
+extern const ProtobufCEnumDescriptor    billing__common__v1__step_state__descriptor;
 extern const ProtobufCEnumDescriptor    billing__common__v1__billing_method__descriptor;
 extern const ProtobufCEnumDescriptor    billing__common__v1__billing_unit__descriptor;
 extern const ProtobufCEnumDescriptor    billing__common__v1__region_class__descriptor;
@@ -279,6 +396,9 @@ extern const ProtobufCMessageDescriptor billing__common__v1__check_request__desc
 extern const ProtobufCMessageDescriptor billing__common__v1__check_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__common__v1__counter__descriptor;
 extern const ProtobufCMessageDescriptor billing__common__v1__saga_step__descriptor;
+extern const ProtobufCMessageDescriptor billing__common__v1__audit_steps_request__descriptor;
+extern const ProtobufCMessageDescriptor billing__common__v1__kept_step__descriptor;
+extern const ProtobufCMessageDescriptor billing__common__v1__audit_steps_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__common__v1__audit_finding__descriptor;
 
 PROTOBUF_C__END_DECLS

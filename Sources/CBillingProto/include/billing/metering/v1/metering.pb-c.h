@@ -69,6 +69,9 @@ typedef struct Billing__Metering__V1__ListUncutRequest Billing__Metering__V1__Li
 typedef struct Billing__Metering__V1__ListUncutReply Billing__Metering__V1__ListUncutReply;
 typedef struct Billing__Metering__V1__AuditTimelinesRequest Billing__Metering__V1__AuditTimelinesRequest;
 typedef struct Billing__Metering__V1__BilledSegment Billing__Metering__V1__BilledSegment;
+typedef struct Billing__Metering__V1__HeldGroup Billing__Metering__V1__HeldGroup;
+typedef struct Billing__Metering__V1__LateGroup Billing__Metering__V1__LateGroup;
+typedef struct Billing__Metering__V1__AuditedAccount Billing__Metering__V1__AuditedAccount;
 typedef struct Billing__Metering__V1__AuditTimelinesReply Billing__Metering__V1__AuditTimelinesReply;
 
 
@@ -810,10 +813,13 @@ struct  Billing__Metering__V1__AuditTimelinesRequest
   ProtobufCBinaryData after_account;
   uint32_t partition_from;
   uint32_t partition_to;
+  ProtobufCBinaryData after_thing;
+  uint32_t after_number;
+  ProtobufCBinaryData account_id;
 };
 #define BILLING__METERING__V1__AUDIT_TIMELINES_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__audit_timelines_request__descriptor) \
-    , {0,NULL}, 0, 0 }
+    , {0,NULL}, 0, 0, {0,NULL}, 0, {0,NULL} }
 
 
 struct  Billing__Metering__V1__BilledSegment
@@ -826,10 +832,54 @@ struct  Billing__Metering__V1__BilledSegment
   int64_t billed_through;
   ProtobufCBinaryData order_id;
   ProtobufCBinaryData resource_id;
+  ProtobufCBinaryData specification;
+  ProtobufCBinaryData region;
+  uint32_t instances;
+  ProtobufCBinaryData item;
+  int64_t quantity;
 };
 #define BILLING__METERING__V1__BILLED_SEGMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__billed_segment__descriptor) \
-    , {0,NULL}, {0,NULL}, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED, 0, 0, {0,NULL}, {0,NULL} }
+    , {0,NULL}, {0,NULL}, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED, 0, 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, 0 }
+
+
+struct  Billing__Metering__V1__HeldGroup
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData group_id;
+  ProtobufCBinaryData saga_id;
+};
+#define BILLING__METERING__V1__HELD_GROUP__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__held_group__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
+struct  Billing__Metering__V1__LateGroup
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData group_id;
+  Billing__Metering__V1__GroupStatus status;
+  int64_t due_at;
+};
+#define BILLING__METERING__V1__LATE_GROUP__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__late_group__descriptor) \
+    , {0,NULL}, BILLING__METERING__V1__GROUP_STATUS__GROUP_STATUS_UNSPECIFIED, 0 }
+
+
+struct  Billing__Metering__V1__AuditedAccount
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData account_id;
+  int64_t cut_through;
+  int64_t overdue_at;
+  size_t n_held;
+  Billing__Metering__V1__HeldGroup **held;
+  size_t n_late;
+  Billing__Metering__V1__LateGroup **late;
+};
+#define BILLING__METERING__V1__AUDITED_ACCOUNT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__audited_account__descriptor) \
+    , {0,NULL}, 0, 0, 0,NULL, 0,NULL }
 
 
 struct  Billing__Metering__V1__AuditTimelinesReply
@@ -841,10 +891,14 @@ struct  Billing__Metering__V1__AuditTimelinesReply
   Billing__Metering__V1__BilledSegment **segments;
   ProtobufCBinaryData next_account;
   uint32_t next_partition;
+  size_t n_accounts;
+  Billing__Metering__V1__AuditedAccount **accounts;
+  ProtobufCBinaryData next_thing;
+  uint32_t next_number;
 };
 #define BILLING__METERING__V1__AUDIT_TIMELINES_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__audit_timelines_reply__descriptor) \
-    , 0,NULL, 0,NULL, {0,NULL}, 0 }
+    , 0,NULL, 0,NULL, {0,NULL}, 0, 0,NULL, {0,NULL}, 0 }
 
 
 /* Billing__Metering__V1__Instance methods */
@@ -1854,6 +1908,63 @@ Billing__Metering__V1__BilledSegment *
 void   billing__metering__v1__billed_segment__free_unpacked
                      (Billing__Metering__V1__BilledSegment *message,
                       ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__HeldGroup methods */
+void   billing__metering__v1__held_group__init
+                     (Billing__Metering__V1__HeldGroup         *message);
+size_t billing__metering__v1__held_group__get_packed_size
+                     (const Billing__Metering__V1__HeldGroup   *message);
+size_t billing__metering__v1__held_group__pack
+                     (const Billing__Metering__V1__HeldGroup   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__held_group__pack_to_buffer
+                     (const Billing__Metering__V1__HeldGroup   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__HeldGroup *
+       billing__metering__v1__held_group__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__held_group__free_unpacked
+                     (Billing__Metering__V1__HeldGroup *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__LateGroup methods */
+void   billing__metering__v1__late_group__init
+                     (Billing__Metering__V1__LateGroup         *message);
+size_t billing__metering__v1__late_group__get_packed_size
+                     (const Billing__Metering__V1__LateGroup   *message);
+size_t billing__metering__v1__late_group__pack
+                     (const Billing__Metering__V1__LateGroup   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__late_group__pack_to_buffer
+                     (const Billing__Metering__V1__LateGroup   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__LateGroup *
+       billing__metering__v1__late_group__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__late_group__free_unpacked
+                     (Billing__Metering__V1__LateGroup *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Metering__V1__AuditedAccount methods */
+void   billing__metering__v1__audited_account__init
+                     (Billing__Metering__V1__AuditedAccount         *message);
+size_t billing__metering__v1__audited_account__get_packed_size
+                     (const Billing__Metering__V1__AuditedAccount   *message);
+size_t billing__metering__v1__audited_account__pack
+                     (const Billing__Metering__V1__AuditedAccount   *message,
+                      uint8_t             *out);
+size_t billing__metering__v1__audited_account__pack_to_buffer
+                     (const Billing__Metering__V1__AuditedAccount   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Metering__V1__AuditedAccount *
+       billing__metering__v1__audited_account__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__metering__v1__audited_account__free_unpacked
+                     (Billing__Metering__V1__AuditedAccount *message,
+                      ProtobufCAllocator *allocator);
 /* Billing__Metering__V1__AuditTimelinesReply methods */
 void   billing__metering__v1__audit_timelines_reply__init
                      (Billing__Metering__V1__AuditTimelinesReply         *message);
@@ -2034,6 +2145,15 @@ typedef void (*Billing__Metering__V1__AuditTimelinesRequest_Closure)
 typedef void (*Billing__Metering__V1__BilledSegment_Closure)
                  (const Billing__Metering__V1__BilledSegment *message,
                   void *closure_data);
+typedef void (*Billing__Metering__V1__HeldGroup_Closure)
+                 (const Billing__Metering__V1__HeldGroup *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__LateGroup_Closure)
+                 (const Billing__Metering__V1__LateGroup *message,
+                  void *closure_data);
+typedef void (*Billing__Metering__V1__AuditedAccount_Closure)
+                 (const Billing__Metering__V1__AuditedAccount *message,
+                  void *closure_data);
 typedef void (*Billing__Metering__V1__AuditTimelinesReply_Closure)
                  (const Billing__Metering__V1__AuditTimelinesReply *message,
                   void *closure_data);
@@ -2104,6 +2224,9 @@ extern const ProtobufCMessageDescriptor billing__metering__v1__list_uncut_reques
 extern const ProtobufCMessageDescriptor billing__metering__v1__list_uncut_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__audit_timelines_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__billed_segment__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__held_group__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__late_group__descriptor;
+extern const ProtobufCMessageDescriptor billing__metering__v1__audited_account__descriptor;
 extern const ProtobufCMessageDescriptor billing__metering__v1__audit_timelines_reply__descriptor;
 
 PROTOBUF_C__END_DECLS

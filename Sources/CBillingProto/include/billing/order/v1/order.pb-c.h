@@ -89,7 +89,8 @@ typedef struct Billing__Order__V1__ListBillReply Billing__Order__V1__ListBillRep
 typedef struct Billing__Order__V1__AuditMoneyRequest Billing__Order__V1__AuditMoneyRequest;
 typedef struct Billing__Order__V1__AuditMoneyReply Billing__Order__V1__AuditMoneyReply;
 typedef struct Billing__Order__V1__AuditCoverageRequest Billing__Order__V1__AuditCoverageRequest;
-typedef struct Billing__Order__V1__Coverage Billing__Order__V1__Coverage;
+typedef struct Billing__Order__V1__CoveredSource Billing__Order__V1__CoveredSource;
+typedef struct Billing__Order__V1__CoveredAccount Billing__Order__V1__CoveredAccount;
 typedef struct Billing__Order__V1__AuditCoverageReply Billing__Order__V1__AuditCoverageReply;
 typedef struct Billing__Order__V1__ListPostedRefundsRequest Billing__Order__V1__ListPostedRefundsRequest;
 typedef struct Billing__Order__V1__PostedRefund Billing__Order__V1__PostedRefund;
@@ -1208,39 +1209,70 @@ struct  Billing__Order__V1__AuditMoneyReply
 struct  Billing__Order__V1__AuditCoverageRequest
 {
   ProtobufCMessage base;
-  ProtobufCBinaryData account_id;
-  ProtobufCBinaryData after_group;
+  uint32_t partition_from;
+  uint32_t partition_to;
+  ProtobufCBinaryData after_account;
+  ProtobufCBinaryData through_account;
+  int64_t after_start;
+  int64_t after_source;
 };
 #define BILLING__ORDER__V1__AUDIT_COVERAGE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__audit_coverage_request__descriptor) \
-    , {0,NULL}, {0,NULL} }
+    , 0, 0, {0,NULL}, {0,NULL}, 0, 0 }
 
 
-struct  Billing__Order__V1__Coverage
+struct  Billing__Order__V1__CoveredSource
 {
   ProtobufCMessage base;
-  ProtobufCBinaryData group_id;
-  Billing__Common__V1__BillingMethod billing_method;
-  int64_t start;
-  int64_t end;
-  int64_t lines;
+  uint32_t account;
+  ProtobufCBinaryData thing_id;
   ProtobufCBinaryData order_id;
+  protobuf_c_boolean given_back;
 };
-#define BILLING__ORDER__V1__COVERAGE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__coverage__descriptor) \
-    , {0,NULL}, BILLING__COMMON__V1__BILLING_METHOD__BILLING_METHOD_UNSPECIFIED, 0, 0, 0, {0,NULL} }
+#define BILLING__ORDER__V1__COVERED_SOURCE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__covered_source__descriptor) \
+    , 0, {0,NULL}, {0,NULL}, 0 }
+
+
+struct  Billing__Order__V1__CoveredAccount
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData account_id;
+  int64_t overdue_at;
+};
+#define BILLING__ORDER__V1__COVERED_ACCOUNT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__covered_account__descriptor) \
+    , {0,NULL}, 0 }
 
 
 struct  Billing__Order__V1__AuditCoverageReply
 {
   ProtobufCMessage base;
-  size_t n_coverages;
-  Billing__Order__V1__Coverage **coverages;
-  ProtobufCBinaryData next_group;
+  size_t n_accounts;
+  Billing__Order__V1__CoveredAccount **accounts;
+  size_t n_sources;
+  Billing__Order__V1__CoveredSource **sources;
+  size_t n_prices;
+  Billing__Pricing__V1__AppliedPrice **prices;
+  size_t n_source;
+  uint32_t *source;
+  size_t n_start;
+  int64_t *start;
+  size_t n_end;
+  int64_t *end;
+  size_t n_price;
+  uint32_t *price;
+  size_t n_gross_micros;
+  int64_t *gross_micros;
+  protobuf_c_boolean more;
+  uint32_t next_partition;
+  ProtobufCBinaryData next_account;
+  int64_t next_start;
+  int64_t next_source;
 };
 #define BILLING__ORDER__V1__AUDIT_COVERAGE_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__order__v1__audit_coverage_reply__descriptor) \
-    , 0,NULL, {0,NULL} }
+    , 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0, 0, {0,NULL}, 0, 0 }
 
 
 struct  Billing__Order__V1__ListPostedRefundsRequest
@@ -2668,24 +2700,43 @@ Billing__Order__V1__AuditCoverageRequest *
 void   billing__order__v1__audit_coverage_request__free_unpacked
                      (Billing__Order__V1__AuditCoverageRequest *message,
                       ProtobufCAllocator *allocator);
-/* Billing__Order__V1__Coverage methods */
-void   billing__order__v1__coverage__init
-                     (Billing__Order__V1__Coverage         *message);
-size_t billing__order__v1__coverage__get_packed_size
-                     (const Billing__Order__V1__Coverage   *message);
-size_t billing__order__v1__coverage__pack
-                     (const Billing__Order__V1__Coverage   *message,
+/* Billing__Order__V1__CoveredSource methods */
+void   billing__order__v1__covered_source__init
+                     (Billing__Order__V1__CoveredSource         *message);
+size_t billing__order__v1__covered_source__get_packed_size
+                     (const Billing__Order__V1__CoveredSource   *message);
+size_t billing__order__v1__covered_source__pack
+                     (const Billing__Order__V1__CoveredSource   *message,
                       uint8_t             *out);
-size_t billing__order__v1__coverage__pack_to_buffer
-                     (const Billing__Order__V1__Coverage   *message,
+size_t billing__order__v1__covered_source__pack_to_buffer
+                     (const Billing__Order__V1__CoveredSource   *message,
                       ProtobufCBuffer     *buffer);
-Billing__Order__V1__Coverage *
-       billing__order__v1__coverage__unpack
+Billing__Order__V1__CoveredSource *
+       billing__order__v1__covered_source__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   billing__order__v1__coverage__free_unpacked
-                     (Billing__Order__V1__Coverage *message,
+void   billing__order__v1__covered_source__free_unpacked
+                     (Billing__Order__V1__CoveredSource *message,
+                      ProtobufCAllocator *allocator);
+/* Billing__Order__V1__CoveredAccount methods */
+void   billing__order__v1__covered_account__init
+                     (Billing__Order__V1__CoveredAccount         *message);
+size_t billing__order__v1__covered_account__get_packed_size
+                     (const Billing__Order__V1__CoveredAccount   *message);
+size_t billing__order__v1__covered_account__pack
+                     (const Billing__Order__V1__CoveredAccount   *message,
+                      uint8_t             *out);
+size_t billing__order__v1__covered_account__pack_to_buffer
+                     (const Billing__Order__V1__CoveredAccount   *message,
+                      ProtobufCBuffer     *buffer);
+Billing__Order__V1__CoveredAccount *
+       billing__order__v1__covered_account__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   billing__order__v1__covered_account__free_unpacked
+                     (Billing__Order__V1__CoveredAccount *message,
                       ProtobufCAllocator *allocator);
 /* Billing__Order__V1__AuditCoverageReply methods */
 void   billing__order__v1__audit_coverage_reply__init
@@ -2981,8 +3032,11 @@ typedef void (*Billing__Order__V1__AuditMoneyReply_Closure)
 typedef void (*Billing__Order__V1__AuditCoverageRequest_Closure)
                  (const Billing__Order__V1__AuditCoverageRequest *message,
                   void *closure_data);
-typedef void (*Billing__Order__V1__Coverage_Closure)
-                 (const Billing__Order__V1__Coverage *message,
+typedef void (*Billing__Order__V1__CoveredSource_Closure)
+                 (const Billing__Order__V1__CoveredSource *message,
+                  void *closure_data);
+typedef void (*Billing__Order__V1__CoveredAccount_Closure)
+                 (const Billing__Order__V1__CoveredAccount *message,
                   void *closure_data);
 typedef void (*Billing__Order__V1__AuditCoverageReply_Closure)
                  (const Billing__Order__V1__AuditCoverageReply *message,
@@ -3086,7 +3140,8 @@ extern const ProtobufCMessageDescriptor billing__order__v1__list_bill_reply__des
 extern const ProtobufCMessageDescriptor billing__order__v1__audit_money_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__audit_money_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__audit_coverage_request__descriptor;
-extern const ProtobufCMessageDescriptor billing__order__v1__coverage__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__covered_source__descriptor;
+extern const ProtobufCMessageDescriptor billing__order__v1__covered_account__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__audit_coverage_reply__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__list_posted_refunds_request__descriptor;
 extern const ProtobufCMessageDescriptor billing__order__v1__posted_refund__descriptor;
