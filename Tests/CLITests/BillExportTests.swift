@@ -145,7 +145,7 @@ import Testing
     func focusSample() async throws {
         var reader = CSVReader(try ReplayFile.read(Self.sample))
         let header = try #require(try reader.next()).fields
-        #expect(header.filter { $0 != "Id" } == FocusTable(accountName: "", regionNames: [:]).columns.map(\.name))
+        #expect(header.filter { $0 != "Id" } == FocusTable(accountNames: [:], regionNames: [:]).columns.map(\.name))
         var rows = 0
         while let record = try reader.next() {
             #expect(record.fields.count == header.count)

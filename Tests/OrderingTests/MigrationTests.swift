@@ -9,7 +9,7 @@ import Testing
 @Suite("The schema of ordering") struct MigrationTests {
     @Test("Coupons granted before coupons could start do so, and groups that were released are known to be gone")
     func startsAndGoneGroups() async throws {
-        let database = try TestDatabase.make(migrations: Array(OrderingService.migrations.prefix(4)))
+        let database = try TestDatabase.make(migrations: Array(OrderingService.migrations.prefix(5)))
         let account = try AccountID("acct-1")
         let (coupons, hasGroups) = try await database.write { transaction in
             try transaction.execute(
@@ -35,7 +35,7 @@ import Testing
             }
             try transaction.execute(
                 "INSERT INTO notice VALUES (?, ?, 1, 5, 5, 0, 'ag-1', NULL)", accountKey(account))
-            for statement in OrderingService.migrations[4].sql.split(separator: ";\n") {
+            for statement in OrderingService.migrations[5].sql.split(separator: ";\n") {
                 try transaction.execute(String(statement))
             }
             let coupons = try transaction.startingCoupons(through: Timestamp(milliseconds: 99), limit: 10)

@@ -55,7 +55,7 @@ extension Shop {
         try await service.cancelUnpaid(
             OrderV1.CancelUnpaidRequest(
                 step: CommonV1.SagaStep(sagaID: "saga-\(group)", definition: "release", step: "cancel"),
-                groupID: group, wasDue: wasDue),
+                wasDue: wasDue, groupIDs: [group]),
             call(OrderV1.OrderSteps.cancelUnpaid.descriptor, account, at: instant))
     }
 

@@ -93,9 +93,18 @@ import Testing
         let confirmed = try await scene.service.confirmRefund(
             .init(refundID: "ref-1"), scene.call(RefundV1.Refunds.confirmRefund, key: "confirmation-000001"))
         #expect(confirmed.refund?.onlineConfirmed == true)
-        let audit = try await scene.service.auditRefunds(
-            .init(partitionTo: 256), scene.call(RefundV1.Refunds.auditRefunds))
-        #expect(audit.findings.map(\.checked) == [1] && audit.findings.map(\.breaches) == [0])
+        for (restored, breaches) in [(4_999_999, 0), (0, 1), (4_999_998, 1)] as [(Int64, Int64)] {
+            scene.order.change { state in
+                let line = OrderV1.RefundLine(orderID: "ord-1", amountMicros: 36_600_001)
+                var posted = OrderV1.PostedRefund(
+                    state.orders[0], line, by: "ref-1", at: expected.at, toBalance: 1_600_001, online: 35_000_000)
+                (posted.confirmedAt, posted.restoredMicros) = (expected.at + 1, restored)
+                state.posted = [posted]
+            }
+            let audit = try await scene.service.auditRefunds(
+                .init(partitionTo: 256), scene.call(RefundV1.Refunds.auditRefunds))
+            #expect(audit.findings.map(\.breaches) == [breaches], "\(audit.findings)")
+        }
     }
 
     @Test("Nothing is kept of an order that a coupon alone had paid, and no amount but that of the order")

@@ -108,7 +108,7 @@ extension OrderingService {
                 try order.apply(.cancelled(at: at, .groupReleased))
                 try transaction.update(order)
             }
-            try transaction.noteReleased(request.groupID, of: id)
+            for group in request.groupIDs { try transaction.noteReleased(group, of: id) }
             if request.wasDue {
                 let outstanding = account.outstanding
                 try transaction.record(

@@ -93,8 +93,14 @@ extension RefundingService {
     private func compare(
         _ refund: Refund, with posted: PostedRefund, in comparison: inout RefundComparison, _ call: CallContext
     ) async throws {
-        // Nothing of a pending renewal is used; refunds of the first release kept no list price.
-        let orders = refund.orders.filter { $0.inFull != .pendingRenewal && $0.term.listNanos > 0 }
+        // Nothing is used of a pending renewal, or of a group that never came up; refunds of the first release kept no list
+        // price.
+        let orders = refund.orders.filter { order in
+            switch order.inFull {
+            case .pendingRenewal, .creationFailed: false
+            case .unconditional, nil: order.term.listNanos > 0
+            }
+        }
         guard !orders.isEmpty else { return }
         let request = PricingV1.ConsumedRequest(
             at: refund.at.milliseconds, terms: orders.map { PricingV1.PaidTerm($0.id, $0.term) })

@@ -55,7 +55,9 @@ struct RefundComparison: Sendable {
     }
 
     private mutating func compare(_ order: RefundedOrder, _ posted: PostedRefundOrder, of refund: Refund) {
-        if order.refund != posted.amount || posted.restored != .zero {
+        // A coupon comes back where a creation failed, and nowhere else (domain 3.2).
+        let restored = order.inFull == .creationFailed ? order.paid.coupon : .zero
+        if order.refund != posted.amount || posted.restored != restored {
             breaches.append(
                 "Refund \(refund.id) gives back \(order.refund) of order \(order.id); order posted \(posted.amount), and "
                     + "\(posted.restored) of a coupon.")
