@@ -83,7 +83,7 @@ BREACHES = [
     ("metering", f"UPDATE instance_group SET term_start = term_start - {TWENTY_DAYS}, term_end = term_end - {TWENTY_DAYS},"
      f" paid_through = paid_through - {TWENTY_DAYS} WHERE status = 4", "is expired past 2026-"),
     ("order", "UPDATE ledger_entry SET amount = amount + 1 WHERE sequence = 1 AND ledger_account = 1", "M1 every ledger"),
-    ("order", "UPDATE account SET balance = balance + 1", "M2 balance and outstanding"),
+    ("order", "UPDATE account SET balance = balance + 1", "M2 balance, outstanding"),
     ("gateway", "UPDATE saga_event SET epoch = 9 WHERE sequence = 1", "T1 Sagas only go along the edges"),
     ("order", "UPDATE saga_fence SET max_epoch = 9", "T1 Sagas only go along the edges"),
     ("metering", "UPDATE instance_group SET requested_at = created_at + 1", "T1 Groups only go along the edges"),

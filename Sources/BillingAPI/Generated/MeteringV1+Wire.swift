@@ -854,7 +854,7 @@ extension MeteringV1.ResumeAccountRequest: WireCoded, WireReflection {
     init(copying c: UnsafeMutablePointer<Billing__Metering__V1__ResumeAccountRequest>, _ limits: WireLimits) throws(RPCError) {
         step = try Checked.message(c.pointee.step, "step", limits)
         at = c.pointee.at
-        byMonthClose = c.pointee.by_month_close != 0
+        beforeReleases = c.pointee.before_releases != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Billing__Metering__V1__ResumeAccountRequest>, in arena: inout Arena) {
@@ -864,7 +864,7 @@ extension MeteringV1.ResumeAccountRequest: WireCoded, WireReflection {
             c.pointee.step = arena.store(value)
         }
         c.pointee.at = at
-        c.pointee.by_month_close = byMonthClose ? 1 : 0
+        c.pointee.before_releases = beforeReleases ? 1 : 0
     }
 
     public var wireFields: [(name: String, value: WireFieldValue)] {
@@ -872,7 +872,7 @@ extension MeteringV1.ResumeAccountRequest: WireCoded, WireReflection {
         fields.reserveCapacity(3)
         if let value = step { fields.append(("step", .message(value.wireFields))) }
         fields.append(("at", .integer(at)))
-        fields.append(("by_month_close", .boolean(byMonthClose)))
+        fields.append(("before_releases", .boolean(beforeReleases)))
         return fields
     }
 }

@@ -630,17 +630,17 @@ extension MeteringV1 {
         public var step: CommonV1.SagaStep? = nil
         /// The instant from which the account owes nothing.
         public var at: Int64 = 0
-        /// Whether the month close of that instant paid the debt: it comes before the releases of its instant, while
-        /// everything
-        /// else comes after them (domain 10).
-        public var byMonthClose: Bool = false
+        /// Whether what paid the debt comes before the releases of its instant, as a month close and a coupon that
+        /// starts do, while
+        /// everything else comes after them (domain 10).
+        public var beforeReleases: Bool = false
 
         public init() {}
 
-        public init(step: CommonV1.SagaStep? = nil, at: Int64 = 0, byMonthClose: Bool = false) {
+        public init(step: CommonV1.SagaStep? = nil, at: Int64 = 0, beforeReleases: Bool = false) {
             self.step = step
             self.at = at
-            self.byMonthClose = byMonthClose
+            self.beforeReleases = beforeReleases
         }
     }
 

@@ -9,7 +9,7 @@ extension Step {
     /// (domain 4.4). A repeat with the same instant changes nothing.
     /// - Parameter instant: when the account recovered; `nil` if it did not in this saga, so that there is nothing to do.
     static func resuming(
-        byMonthClose: Bool = false, at instant: @escaping @Sendable (SagaSoFar) throws(RPCError) -> Timestamp?
+        beforeReleases: Bool = false, at instant: @escaping @Sendable (SagaSoFar) throws(RPCError) -> Timestamp?
     ) -> [Step] {
         [
             Step(
@@ -17,7 +17,7 @@ extension Step {
                 action: { saga throws(RPCError) in
                     guard let at = try instant(saga) else { return nil }
                     let request = MeteringV1.ResumeAccountRequest(
-                        step: saga.step, at: at.milliseconds, byMonthClose: byMonthClose)
+                        step: saga.step, at: at.milliseconds, beforeReleases: beforeReleases)
                     return .to(.metering, MeteringV1.GroupSteps.resumeAccount, request, at: at)
                 }),
             Step(
@@ -41,7 +41,7 @@ extension SagaDefinition {
     static let resume = SagaDefinition(
         "resume", holdsLock: false, pivot: "acknowledge",
         steps: [Step("acknowledge", action: acknowledge, undo: acknowledge)]
-            + Step.resuming(byMonthClose: true) { saga throws(RPCError) in saga.startedAt },
+            + Step.resuming(beforeReleases: true) { saga throws(RPCError) in saga.startedAt },
         reply: { saga throws(RPCError) in
             saga.answer(
                 try saga.reply(of: "resume", as: MeteringV1.ResumeAccountReply.self), at: saga.startedAt)

@@ -40,14 +40,19 @@ extension SagaDefinition {
     static let grantCoupon = settling("grant-coupon", OrderV1.Coupons.grantCoupon) { $0 }
 
     /// Lets a coupon that becomes effective pay outstanding bills. The clock starts it. Input: `order.StartCouponRequest`.
-    static let startCoupon = settling("start-coupon", OrderV1.OrderSteps.startCoupon) { $0 }
+    static let startCoupon = settling(
+        "start-coupon", OrderV1.OrderSteps.startCoupon, beforeReleases: true
+    ) { $0 }
 
     /// Charges or credits a correction. Input: `order.AdjustRequest`.
     static let adjust = settling("adjust", OrderV1.Accounts.adjust) { $0 }
 
-    /// - Parameter answer: what the API answers when order answers that.
+    /// - Parameters:
+    ///   - beforeReleases: whether it comes before the releases of its instant (domain 10).
+    ///   - answer: what the API answers when order answers that.
     private static func settling<Request: SettlingRequest, Reply: SettlingReply>(
-        _ name: String, _ method: Method<Request, Reply>, answer: @escaping @Sendable (Reply) -> any WireMessage
+        _ name: String, _ method: Method<Request, Reply>, beforeReleases: Bool = false,
+        answer: @escaping @Sendable (Reply) -> any WireMessage
     ) -> SagaDefinition {
         let post: Step.Call = { saga throws(RPCError) in
             var request = try saga.input.message(0, as: Request.self)
@@ -57,7 +62,7 @@ extension SagaDefinition {
         return SagaDefinition(
             name, holdsLock: false, pivot: "post",
             steps: [Step("post", action: post, undo: post)]
-                + Step.resuming { saga throws(RPCError) in
+                + Step.resuming(beforeReleases: beforeReleases) { saga throws(RPCError) in
                     try saga.reply(of: "post", as: Reply.self).recovered ? saga.instant(of: "post") : nil
                 },
             reply: { saga throws(RPCError) in

@@ -158,7 +158,7 @@ extension MeteringService {
             step: step, call, request,
             do: { transaction in
                 let resumption = try AccountStore(transaction, account).resume(
-                    at: at, byMonthClose: request.byMonthClose)
+                    at: at, beforeReleases: request.beforeReleases)
                 return Response(
                     MeteringV1.ResumeAccountReply(
                         groupIDs: resumption.groups.map(\.text), resourceIDs: resumption.resources.map(\.text),

@@ -64,11 +64,11 @@ extension GroupStateMachine {
 
     /// A new unit starts at the recovery; what was left of the old one is waived (domain 4.3). A recovery after the 15
     /// days comes too late: the group is released where they ended, whether that was done by then or not (domain 4.4).
-    mutating func resumed(_ at: Timestamp, _ byMonthClose: Bool) throws(GroupError) -> TimelineChange? {
+    mutating func resumed(_ at: Timestamp, _ beforeReleases: Bool) throws(GroupError) -> TimelineChange? {
         guard case .overdue(let unit, let anchor, let since) = state else { return nil }
         guard since <= at else { throw .beforeBeginning(group, at) }
         let due = BillingCalendar.releaseAt(since: since)
-        guard at < due || byMonthClose && at == due else { return try releasedWhenDue(due) }
+        guard at < due || beforeReleases && at == due else { return try releasedWhenDue(due) }
         // A group that was created while the cut was under way may be later than a recovery at its hour.
         let start = max(at, anchor)
         state = .active(.payAsYouGo(unit, anchor: start), lock: nil)

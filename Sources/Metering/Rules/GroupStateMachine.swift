@@ -25,7 +25,7 @@ package enum GroupEvent: Hashable, Sendable {
     /// The account was found overdue by the cut at that hour.
     case foundOverdue(at: Timestamp)
     /// The account owes nothing any more. A month close comes before the releases of its instant, a payment after them.
-    case resumed(at: Timestamp, byMonthClose: Bool)
+    case resumed(at: Timestamp, beforeReleases: Bool)
     /// `nil` switches it off.
     case autoRenewalSet(AutoRenewal?)
     /// The attempt of auto-renewal of that instant failed.
@@ -73,7 +73,7 @@ package struct GroupStateMachine: Hashable, Sendable {
         case .releaseDue(let status, let since, let now): try releaseDue(status, since, now)
         case .termEnded(let at): try termEnded(at)
         case .foundOverdue(let at): try foundOverdue(at)
-        case .resumed(let at, let byMonthClose): try resumed(at, byMonthClose)
+        case .resumed(let at, let beforeReleases): try resumed(at, beforeReleases)
         case .autoRenewalSet(let renewal): try autoRenewalSet(renewal)
         case .attemptFailed(let at): try attemptFailed(at)
         case .renamed: try renamed()

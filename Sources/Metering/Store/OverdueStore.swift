@@ -27,12 +27,12 @@ extension AccountStore {
     /// (domain 4.3), except those whose 15 days were over, which are released (domain 4.4). Nothing happens to an account
     /// that is not overdue, or that became so later.
     /// - Throws: `AccountBusyError` while a cut is due by then.
-    package func resume(at instant: Timestamp, byMonthClose: Bool) throws -> Resumption {
+    package func resume(at instant: Timestamp, beforeReleases: Bool) throws -> Resumption {
         var progress = try progress()
         var resumption = Resumption()
         guard try progress.recover(at: instant) else { return resumption }
         for var group in try groups(where: "status = \(GroupStatus.overdue.rawValue)") {
-            let change = try group.take(.resumed(at: instant, byMonthClose: byMonthClose))
+            let change = try group.take(.resumed(at: instant, beforeReleases: beforeReleases))
             try update(group)
             try apply(change, to: group, &progress)
             if case .released = group.state {

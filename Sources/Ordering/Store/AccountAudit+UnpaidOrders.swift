@@ -9,14 +9,14 @@ extension AccountAudit {
     }
 
     /// G1 as the orders tell it afterwards: each was unpaid from its placing until it was paid or cancelled, at its
-    /// deadline at the latest, and no two of these times overlap. One that is paid as it is placed, as a renewal of
-    /// itself is, must not lie within another's time either.
+    /// deadline at the latest, and no two of these times overlap. An auto-renewal is placed and paid in one write, also
+    /// while an order of another group waits, so it never was unpaid.
     mutating func checkUnpaidOrders() throws {
         let waits = try transaction.all(
             """
             SELECT order_id, placed_at, CASE status WHEN 1 THEN NULL WHEN 2 THEN paid_at ELSE cancelled_at END,
                 deadline_at
-            FROM customer_order WHERE partition = ? AND account = ?
+            FROM customer_order WHERE partition = ? AND account = ? AND is_automatic = 0
             """, key
         ) { row in
             Wait(

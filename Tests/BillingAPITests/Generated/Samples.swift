@@ -887,7 +887,7 @@ extension MeteringV1.ResumeAccountRequest: Sampled {
         var message = Self()
         if random.below(2) == 1 { message.step = CommonV1.SagaStep.sample(&random) }
         message.at = random.signed()
-        message.byMonthClose = random.boolean()
+        message.beforeReleases = random.boolean()
         return message
     }
 }

@@ -230,22 +230,22 @@ private let table: [(event: GroupEvent, outcomes: String)] = [
     ),
     (.foundOverdue(at: instant("2026-04-10 15:00")), "= = overdue+end !locked = = = = = = = released+end"),
     (.foundOverdue(at: instant("2026-04-10 18:00")), "= = overdue+end !locked = = = = = = = ="),
-    (.resumed(at: instant("2026-04-10 12:00"), byMonthClose: false), "= = = = = = = = active+begin = = ="),
-    (.resumed(at: instant("2026-04-10 11:59"), byMonthClose: false), "= = = = = = = = !before_beginning = = ="),
+    (.resumed(at: instant("2026-04-10 12:00"), beforeReleases: false), "= = = = = = = = active+begin = = ="),
+    (.resumed(at: instant("2026-04-10 11:59"), beforeReleases: false), "= = = = = = = = !before_beginning = = ="),
     (
-        .resumed(at: overdueSince.adding(milliseconds: fifteenDays - 1), byMonthClose: false),
+        .resumed(at: overdueSince.adding(milliseconds: fifteenDays - 1), beforeReleases: false),
         "= = = = = = = = active+begin = = ="
     ),
     (
-        .resumed(at: overdueSince.adding(milliseconds: fifteenDays), byMonthClose: false),
+        .resumed(at: overdueSince.adding(milliseconds: fifteenDays), beforeReleases: false),
         "= = = = = = = = released = = ="
     ),
     (
-        .resumed(at: overdueSince.adding(milliseconds: fifteenDays), byMonthClose: true),
+        .resumed(at: overdueSince.adding(milliseconds: fifteenDays), beforeReleases: true),
         "= = = = = = = = active+begin = = ="
     ),
     (
-        .resumed(at: overdueSince.adding(milliseconds: fifteenDays + 1), byMonthClose: true),
+        .resumed(at: overdueSince.adding(milliseconds: fifteenDays + 1), beforeReleases: true),
         "= = = = = = = = released = = ="
     ),
     (
@@ -368,7 +368,7 @@ private let table: [(event: GroupEvent, outcomes: String)] = [
     func recovery() throws {
         let at = instant("2026-04-12 03:04:05.678")
         var machine = GroupStateMachine(group, .overdue(.second, anchor: created, since: overdueSince))
-        #expect(try machine.take(.resumed(at: at, byMonthClose: false)) == .begin(.payAsYouGo(.second, from: at)))
+        #expect(try machine.take(.resumed(at: at, beforeReleases: false)) == .begin(.payAsYouGo(.second, from: at)))
         #expect(machine.state == .active(.payAsYouGo(.second, anchor: at), lock: nil))
 
         machine = GroupStateMachine(group, .overdue(.fourHours, anchor: created, since: overdueSince))
@@ -380,7 +380,7 @@ private let table: [(event: GroupEvent, outcomes: String)] = [
     func due() throws {
         let days = { overdueSince.adding(milliseconds: $0 * .millisecondsPerDay) }
         for event in [
-            .releaseDue(.overdue, since: overdueSince, now: days(17)), .resumed(at: days(17), byMonthClose: false),
+            .releaseDue(.overdue, since: overdueSince, now: days(17)), .resumed(at: days(17), beforeReleases: false),
             .released(at: days(17)),
         ] as [GroupEvent] {
             var machine = GroupStateMachine(group, .overdue(.fourHours, anchor: created, since: overdueSince))

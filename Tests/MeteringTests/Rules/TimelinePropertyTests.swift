@@ -94,7 +94,7 @@ private struct RandomLife {
         let hour = BillingCalendar.hourAtOrAfter(anchor.adding(milliseconds: used))
         try take(.foundOverdue(at: hour))
         anchor = hour.adding(milliseconds: Self.duration(&random, largest: 14 * .millisecondsPerDay))
-        try take(.resumed(at: anchor, byMonthClose: false))
+        try take(.resumed(at: anchor, beforeReleases: false))
         overdue.append(OverdueInterval(start: hour, end: anchor))
         gaps.append(Period(hour, anchor))
     }

@@ -4360,12 +4360,12 @@ static const ProtobufCFieldDescriptor billing__metering__v1__resume_account_requ
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "by_month_close",
+    "before_releases",
     3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BOOL,
     0,   /* quantifier_offset */
-    offsetof(Billing__Metering__V1__ResumeAccountRequest, by_month_close),
+    offsetof(Billing__Metering__V1__ResumeAccountRequest, before_releases),
     NULL,
     NULL,
     0,             /* flags */
@@ -4374,7 +4374,7 @@ static const ProtobufCFieldDescriptor billing__metering__v1__resume_account_requ
 };
 static const unsigned billing__metering__v1__resume_account_request__field_indices_by_name[] = {
   1,   /* field[1] = at */
-  2,   /* field[2] = by_month_close */
+  2,   /* field[2] = before_releases */
   0,   /* field[0] = step */
 };
 static const ProtobufCIntRange billing__metering__v1__resume_account_request__number_ranges[1 + 1] =

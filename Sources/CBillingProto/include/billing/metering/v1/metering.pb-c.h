@@ -425,7 +425,7 @@ struct  Billing__Metering__V1__ResumeAccountRequest
   ProtobufCMessage base;
   Billing__Common__V1__SagaStep *step;
   int64_t at;
-  protobuf_c_boolean by_month_close;
+  protobuf_c_boolean before_releases;
 };
 #define BILLING__METERING__V1__RESUME_ACCOUNT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&billing__metering__v1__resume_account_request__descriptor) \
