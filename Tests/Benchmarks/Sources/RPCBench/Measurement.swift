@@ -1,5 +1,4 @@
 import Glibc
-import RPC
 import Synchronization
 
 /// Counts calls and how long they took between two instants; any number of tasks may report.
@@ -22,11 +21,11 @@ final class Measurement: @unchecked Sendable {
     deinit { buckets.deallocate() }
 
     /// - Returns: `false` once the measurement is over.
-    func report(from start: MonotonicTime, isRight: Bool) -> Bool {
+    func report(from start: UInt64, isRight: Bool) -> Bool {
         let now = nowNanoseconds()
         if !isRight { wrong.add(1, ordering: .relaxed) }
         guard now >= begin, now < end else { return now < end }
-        let value = (now - UInt64(start.nanoseconds)) | 128
+        let value = (now - start) | 128
         let octave = 63 - value.leadingZeroBitCount
         let bucket = (octave - 6) * 128 + Int((value >> UInt64(octave - 7)) & 127)
         buckets[bucket].add(1, ordering: .relaxed)
@@ -84,7 +83,7 @@ final class Measurement: @unchecked Sendable {
     }
 }
 
-func nowNanoseconds() -> UInt64 { UInt64(MonotonicTime.now.nanoseconds) }
+func nowNanoseconds() -> UInt64 { read(CLOCK_MONOTONIC) }
 
 /// What this process has used of the processors.
 func processorSeconds() -> Double { Double(read(CLOCK_PROCESS_CPUTIME_ID)) / 1e9 }

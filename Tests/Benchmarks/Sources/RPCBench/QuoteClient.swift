@@ -74,9 +74,9 @@ struct QuoteClient {
         var sequence = first
         var isRunning = true
         while isRunning {
-            let start = MonotonicTime.now
+            let start = nowNanoseconds()
             let reply = try await channel.call(
-                method, request(sequence), CallOptions(deadline: Deadline(start.advanced(milliseconds: 5000))))
+                method, request(sequence), CallOptions(deadline: .after(milliseconds: 5000)))
             sequence += 1
             isRunning = measurement.report(from: start, isRight: isRight(reply.message))
         }
@@ -101,8 +101,8 @@ struct QuoteClient {
         }
 
         func call(_ sequence: UInt64) {
-            let start = MonotonicTime.now
-            let options = CallOptions(deadline: Deadline(start.advanced(milliseconds: 5000)))
+            let start = nowNanoseconds()
+            let options = CallOptions(deadline: .after(milliseconds: 5000))
             do throws(RPCError) {
                 try channel.send(method, request(sequence), options) { [self] outcome in
                     let isGood = if case .success(let reply) = outcome { isRight(reply.message) } else { false }

@@ -32,7 +32,7 @@ struct RateClient {
                 group.addTask {
                     var isRunning = true
                     while isRunning {
-                        let start = MonotonicTime.now
+                        let start = nowNanoseconds()
                         let reply = try await channel.call(
                             PricingV1.Prices.rate, request, CallOptions(deadline: .after(milliseconds: 5000)))
                         isRunning = measurement.report(
