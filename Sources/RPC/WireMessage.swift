@@ -59,9 +59,7 @@ public struct WireLimits: Hashable, Sendable {
 
 /// Growing memory that messages are packed into, without a copy in between.
 @frozen
-public struct WireBuffer: ~Copyable, @unchecked Sendable {
-    // `@unchecked`: the memory has one owner, which moves from thread to thread with this.
-
+public struct WireBuffer: ~Copyable {
     @usableFromInline var base: UnsafeMutableRawPointer
     @usableFromInline var capacity: Int
     @usableFromInline var filled = 0
