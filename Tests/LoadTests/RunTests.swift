@@ -99,12 +99,13 @@ private final class FewScenario: Scenario {
     @Test("A closed loop has as many calls under way as it says, so a stall holds it up")
     func closedLoop() async throws {
         let load = Load(
-            loop: .closed(outstanding: 3), duration: TimeSpan(seconds: 0.6), warmUp: TimeSpan(seconds: 0), seed: 1)
+            loop: .closed(outstanding: 3), duration: TimeSpan(seconds: 1), warmUp: TimeSpan(seconds: 0), seed: 1)
         let result = try await run(load) { if $0 == 50 { usleep(300_000) } }
         let slow = result.total.latency.count(within: 250_000_000...LatencyHistogram.longestNanoseconds)
         // The six that were under way; an open loop at this rate would have hundreds.
         #expect((1..<100).contains(slow))
-        #expect(result.total.answered > 100)
+        // It goes on after the stall.
+        #expect(result.total.answered > 56)
         #expect(result.intendedRate == nil)
     }
 

@@ -276,6 +276,8 @@ struct WriterGate {
                 try before(transaction)
                 entered.yield()
                 latch.wait()
+                // It stays open: the unit runs once more if the batch that it is part of cannot commit.
+                latch.signal()
             }
         }
         var iterator = entries.makeAsyncIterator()
