@@ -6,8 +6,8 @@ import BillingCore
 package struct Outbox: ~Copyable {
     /// Bytes of a message that holds more than one record: what every peer accepts.
     package static let sharedMessageBytes = WireLimits.standard.messageBytes
-    /// So many records leave in the middle of a turn, so that whoever gets them can start while we go on: a quarter of
-    /// what is under way, within these bounds. Larger messages cost less, and smaller ones keep both sides busy.
+    /// So many records leave in the middle of a turn, so that whoever gets them can start while we go on: a part of what
+    /// is under way, within these bounds. Larger messages cost less, and smaller ones keep both sides busy.
     package static let eagerRecords = 16...64
     /// Memory above this is given back when the box is emptied.
     private static let keptBytes = 256 << 10

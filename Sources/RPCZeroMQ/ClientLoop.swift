@@ -108,8 +108,9 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         pending.insert(call)
         queue.append(call.id)
         wake(by: call.deadline.instant)
+        // Halves: the server works on one of them while we make the other.
         let eager = Outbox.eagerRecords
-        if queue.count >= min(max(pending.count / 4, eager.lowerBound), eager.upperBound) { flush() }
+        if queue.count >= min(max(pending.count / 2, eager.lowerBound), eager.upperBound) { flush() }
     }
 
     /// Whether `call` would wait too long behind others: calls are made faster than the servers answer them, and the next
