@@ -82,7 +82,7 @@ package struct ServerMachine {
                 account: record.account.isEmpty ? "" : String(decoding: record.account, as: UTF8.self),
                 key: record.key.isEmpty ? nil : try IdempotencyKey(String(decoding: record.key, as: UTF8.self)),
                 effectiveAt: header.effectiveAt, epoch: header.epoch, traceID: header.traceID,
-                deadline: Deadline(now.advanced(milliseconds: Int64(header.budgetMilliseconds))))
+                deadline: Deadline(replyingWithin: header.budgetMilliseconds, of: now))
         } catch {
             return .refuse(error)
         }
@@ -109,6 +109,15 @@ package struct ServerMachine {
         statistics.inFlight -= 1
         limit.finished(start, at: now, inFlight: statistics.inFlight)
         statistics.callLimit = limit.limit
+    }
+}
+
+extension Deadline {
+    /// What a handler has of its caller's time: a tenth less, at most 100 ms, so that what it has to say at its deadline,
+    /// that a service does not answer for instance, still reaches the caller.
+    fileprivate init(replyingWithin budgetMilliseconds: UInt32, of now: MonotonicTime) {
+        let budget = Int64(budgetMilliseconds)
+        self.init(now.advanced(milliseconds: budget - min(budget / 10, 100)))
     }
 }
 

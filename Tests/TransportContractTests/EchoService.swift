@@ -15,6 +15,8 @@ enum EchoService {
     static let context = Method<EchoMessage, EchoMessage>("billing.test.Echo/Context", .keyed)
     static let held = Method<EchoMessage, EchoMessage>("billing.test.Echo/Held", .keyed)
     static let flaky = Method<EchoMessage, EchoMessage>("billing.test.Echo/Flaky", .read)
+    /// Answers when its time is over.
+    static let late = Method<EchoMessage, EchoMessage>("billing.test.Echo/Late", .read)
     static let onward = Method<EchoMessage, EchoMessage>("billing.test.Echo/Onward", .read)
     /// The one name that means something to the transport.
     static let health = Method<EchoMessage, EchoMessage>("billing.common.v1.Health/Check", .read)
@@ -64,6 +66,10 @@ enum EchoService {
                 throw RPCError(.unavailable, "store.busy", "Attempt \(attempt) fails.")
             }
             return Response(EchoMessage(attempt))
+        }
+        router.handle(late) { request, context async throws in
+            while !context.deadline.hasPassed { try await Task.sleep(for: .milliseconds(1)) }
+            return Response(request)
         }
         if let channel {
             router.handle(onward) { request, context async throws in

@@ -79,6 +79,15 @@ struct TransportContractTests {
         }
     }
 
+    @Test("What a handler says when its time is over still reaches its caller", arguments: TransportKind.allCases)
+    func lastWord(_ kind: TransportKind) async throws {
+        try await TransportUnderTest.with(kind) { transport in
+            _ = try await transport.channel.call(EchoService.inline, EchoMessage(), .test())
+            let reply = try await transport.channel.call(EchoService.late, EchoMessage(7), .test(milliseconds: 2000))
+            #expect(reply.number == 7)
+        }
+    }
+
     @Test("A call whose time is over is not sent", arguments: TransportKind.allCases)
     func over(_ kind: TransportKind) async throws {
         try await TransportUnderTest.with(kind) { transport in
