@@ -6,9 +6,7 @@ import BillingCore
 package struct Outbox: ~Copyable {
     /// Bytes of a message that holds more than one record: what every peer accepts.
     package static let sharedMessageBytes = WireLimits.standard.messageBytes
-    /// So many records leave in the middle of a turn, so that whoever gets them can start while we go on: a part of what
-    /// is under way, within these bounds. Larger messages cost less, and smaller ones keep both sides busy.
-    package static let eagerRecords = 16...64
+    private static let leastEagerRecords = 16
     /// Memory above this is given back when the box is emptied.
     private static let keptBytes = 256 << 10
 
@@ -27,15 +25,18 @@ package struct Outbox: ~Copyable {
 
     package var isEmpty: Bool { buffer.count == 0 }
 
+    /// How many records leave in the middle of a turn, so that whoever gets them can start while we go on: half of what is
+    /// under way, within bounds. Larger messages cost less, and smaller ones keep both sides busy.
+    package static func eagerRecords(underWay: Int) -> Int { min(max(underWay / 2, leastEagerRecords), 64) }
+
     /// Whether to send what there is without waiting for the end of the turn.
     /// - Parameters:
     ///   - endOfMessage: whether the message that is answered is answered wholly; a client's messages show how much it
     ///     has under way.
     ///   - inFlight: what the peer has under way besides.
     package func isEager(endOfMessage: Bool, inFlight: Int) -> Bool {
-        let (least, most) = (Self.eagerRecords.lowerBound, Self.eagerRecords.upperBound)
-        if endOfMessage { return openRecords >= least }
-        return openRecords >= (inFlight > 0 ? min(max((inFlight + openRecords) / 4, least), most) : most)
+        if endOfMessage { return openRecords >= Self.leastEagerRecords }
+        return openRecords >= Self.eagerRecords(underWay: inFlight > 0 ? inFlight + openRecords : .max)
     }
 
     /// Adds the answer to a request, or a refusal in its stead if it is larger than the method allows.

@@ -108,9 +108,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         pending.insert(call)
         queue.append(call.id)
         wake(by: call.deadline.instant)
-        // Halves: the server works on one of them while we make the other.
-        let eager = Outbox.eagerRecords
-        if queue.count >= min(max(pending.count / 2, eager.lowerBound), eager.upperBound) { flush() }
+        if queue.count >= Outbox.eagerRecords(underWay: pending.count) { flush() }
     }
 
     /// Whether `call` would wait too long behind others: calls are made faster than the servers answer them, and the next
