@@ -194,8 +194,7 @@ package final class ManualClock: BusinessClock {
         await untilQuiet()
         while !state.withLock({ $0.isStopped }) {
             do {
-                while try await moveOn() {}
-                return
+                guard try await moveOn() else { return }
             } catch {
                 let failures = state.withLock { state in
                     state.failures += 1
