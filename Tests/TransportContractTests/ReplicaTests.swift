@@ -155,19 +155,19 @@ final class Replicas: Sendable {
     /// What stands between the channel and one of the processes.
     let proxy: pid_t?
 
-    static func with(
+    static func with<Outcome>(
         _ count: Int, behindProxy: Int? = nil, file: String? = nil, name: String? = nil,
-        _ body: (Replicas) async throws -> Void
-    ) async throws {
+        _ body: (Replicas) async throws -> Outcome
+    ) async throws -> Outcome {
         let replicas = try await Replicas(count, behindProxy, file, name)
-        let outcome: Result<Void, any Error>
+        let outcome: Result<Outcome, any Error>
         do { outcome = .success(try await body(replicas)) } catch { outcome = .failure(error) }
         for pid in replicas.pids + [replicas.proxy].compactMap(\.self) {
             kill(pid, SIGKILL)
             waitpid(pid, nil, 0)
         }
         await replicas.reactor.stop()
-        try outcome.get()
+        return try outcome.get()
     }
 
     /// - Parameter name: stands for 127.0.0.1 and the next addresses, at which the processes then listen.
