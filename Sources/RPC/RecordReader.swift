@@ -15,6 +15,11 @@ package struct Record {
     /// Bytes of the whole record.
     package var byteCount: Int { RecordHeader.byteCount + key.count + account.count + body.count }
 
+    /// Whether it says that the server has more calls than it can take for now.
+    package var isOverload: Bool {
+        header.status == Status.resourceExhausted.rawValue && header.retryAfterMilliseconds > 0
+    }
+
     /// Whether it answers `WireBuffer.appendProbe`.
     package var isProbeReply: Bool { header.callID == RecordHeader.probeID }
 }

@@ -26,6 +26,10 @@ final class ClientLink: ReactorSocket {
     let monitor: SocketMonitor
     /// Calls in messages to here, sent or being filled, that are not answered.
     @exclusivity(unchecked) private(set) var outstanding = 0
+    /// How many calls its server answers soon, if that is to be learnt.
+    @exclusivity(unchecked) private var limit: ConcurrencyLimit
+    private let isLearning: Bool
+    private let window: Int
     /// Records sent here altogether.
     @exclusivity(unchecked) private(set) var recordsSent: UInt64 = 0
     private(set) var isEjected = false
@@ -42,7 +46,7 @@ final class ClientLink: ReactorSocket {
     @exclusivity(unchecked) var message = WireBuffer(capacity: 4096)
     @exclusivity(unchecked) var batch: [UInt64] = []
     /// Since when replies are owed without a word from the server.
-    @exclusivity(unchecked) private var silentSince: MonotonicTime?
+    @exclusivity(unchecked) private(set) var silentSince: MonotonicTime?
     private var probedAt: MonotonicTime?
     private let frame = ZeroMQFrame()
     private let logger: Logger
@@ -51,13 +55,19 @@ final class ClientLink: ReactorSocket {
     private var isClosed = false
 
     /// - Throws: `RPCError` "call.no_resources", "call.channel_closed".
-    init(to endpoint: Endpoint, for owner: ClientLoop, on reactor: Reactor, id: Int) throws(RPCError) {
+    init(
+        to endpoint: Endpoint, for owner: ClientLoop, on reactor: Reactor, id: Int,
+        _ configuration: ZeroMQChannel.Configuration
+    ) throws(RPCError) {
         reactor.preconditionOnThread()
         guard let context = reactor.context else { throw .stopped }
         var logger = reactor.logger
         logger[metadataKey: LogKey.endpoint] = "\(endpoint)"
         self.id = id
         self.endpoint = endpoint
+        window = configuration.window
+        isLearning = configuration.holdsBack
+        limit = ConcurrencyLimit(maximum: window)
         self.owner = owner
         self.reactor = reactor
         self.logger = logger
@@ -156,15 +166,29 @@ final class ClientLink: ReactorSocket {
         message.truncate(to: 0)
     }
 
+    /// Calls that it may have outstanding.
+    var callLimit: Int { isLearning ? limit.limit : window }
+
     func tookOne() {
         if outstanding == 0, silentSince == nil { silentSince = reactor.now }
         outstanding += 1
+        limit.started(inFlight: outstanding)
     }
 
     func finishedOne() {
         outstanding -= 1
-        if outstanding == 0, !isEjected { silentSince = nil }
+        // With its last reply. One that only ran out of time leaves the server as silent as it was.
+        if outstanding == 0, silentSince == reactor.now { silentSince = nil }
     }
+
+    /// A call that was sent at `start` has its reply.
+    func answered(_ start: MonotonicTime) { limit.finished(start, at: reactor.now, inFlight: outstanding - 1) }
+
+    /// A call was refused since the server has too many.
+    func refused() { limit.wasRefused(at: reactor.now, inFlight: outstanding - 1) }
+
+    /// A call ran out of time.
+    func didNotAnswer() { limit.wasNotAnswered(at: reactor.now, inFlight: outstanding - 1) }
 
     // MARK: Silence
 

@@ -14,6 +14,11 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     private static let tickMilliseconds: Int64 = 2
     /// While replies are owed by a server with an alternative, its silence is looked at so often.
     private static let watchMilliseconds: Int64 = 100
+    /// A server that says that it is unavailable, and not for how long, gets no calls for so long if there is another.
+    private static let restMilliseconds: UInt32 = 100
+
+    /// A call that was behind fewer others tells nothing of how fast the queue moves: they leave it in bursts.
+    private static let tellingPlaces = 32
 
     /// The statistics as of the last turn.
     let published = Published(ClientStatistics())
@@ -26,8 +31,12 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     @exclusivity(unchecked) private var pending: CallTable
     /// The ids of calls that are to be sent; one whose call has ended meanwhile finds none.
     @exclusivity(unchecked) private var queue: Deque<UInt64> = []
+    /// The same of calls that are to be sent again. They have waited already, so they go first.
+    @exclusivity(unchecked) private var repeats: Deque<UInt64> = []
     /// Whether calls are left in the queue although there is a server, which has calls in hand.
     @exclusivity(unchecked) private var isHeldBack = false
+    /// How many nanoseconds a place in the queue took lately; `0` while calls do not wait.
+    @exclusivity(unchecked) private var placeNanoseconds: Int64 = 0
     @exclusivity(unchecked) private var links: [ClientLink] = []
     /// Among equals the link after this one is next.
     private var lastPick = 0
@@ -55,6 +64,8 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     /// Starts to connect.
     func open() {
         guard !isOpen, !isClosed else { return }
+        // A reactor that is about to end closes no further parts, so this one is closed from the start.
+        guard reactor.context != nil else { return isClosed = true }
         isOpen = true
         reactor.add(part: self)
         // Names wait for their addresses, which a `NameWatch` tells.
@@ -70,7 +81,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         links.removeAll { $0.isRetired && $0.outstanding == 0 }
         for endpoint in endpoints where !links.contains(where: { $0.endpoint == endpoint }) {
             do throws(RPCError) {
-                links.append(try ClientLink(to: endpoint, for: self, on: reactor, id: linksMade + 1))
+                links.append(try ClientLink(to: endpoint, for: self, on: reactor, id: linksMade + 1, configuration))
                 linksMade += 1
             } catch {
                 reactor.logger.error(
@@ -83,41 +94,57 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         links.map {
             LinkStatistics(
                 endpoint: $0.endpoint.text, isConnected: $0.isConnected(), isEjected: $0.isEjected,
-                outstanding: $0.outstanding, recordsSent: $0.recordsSent, ejections: $0.ejections)
+                outstanding: $0.outstanding, callLimit: $0.callLimit, recordsSent: $0.recordsSent,
+                ejections: $0.ejections)
         }
     }
 
     // MARK: Calls
 
-    func begin(_ call: PendingCall) {
+    /// - Returns: `false`, without an outcome for `call`, if the reactor has ended.
+    func begin(_ call: PendingCall) -> Bool {
         open()
-        guard !isClosed else { return call.finish(.failure(.stopped)) }
-        guard !call.isCancelled.load(ordering: .relaxed) else {
-            return call.finish(.failure(.cancelled(call.method)))
-        }
-        guard pending.count < configuration.queuedCalls, !comesTooLate(call) else {
-            return call.finish(
-                .failure(
-                    RPCError(
-                        .resourceExhausted, "call.overloaded",
-                        "\(pending.count) calls to \(endpointText) wait already; try again in a moment.",
-                        retryAfterMilliseconds: 20)))
+        if let refusal = refusal(of: call) {
+            // Not before the caller returns: it may call again when it is told, and would never come to an end.
+            return reactor.later { call.finish(.failure(refusal)) }
         }
         statistics.calls += 1
-        call.begun = reactor.now
+        (call.queuedAt, call.queuedBehind) = (reactor.now, isHeldBack ? waiting : 0)
         pending.insert(call)
         queue.append(call.id)
         wake(by: call.deadline.instant)
         if queue.count >= Outbox.eagerRecords(underWay: pending.count) { flush() }
+        return true
+    }
+
+    private func refusal(of call: PendingCall) -> RPCError? {
+        if isClosed { return .stopped }
+        if call.isCancelled.load(ordering: .relaxed) { return .cancelled(call.method) }
+        guard pending.count >= configuration.queuedCalls || comesTooLate(call) else { return nil }
+        return RPCError(
+            .resourceExhausted, "call.overloaded",
+            "\(pending.count) calls to \(endpointText) wait already; try again in a moment.", retryAfterMilliseconds: 20
+        )
     }
 
     /// Whether `call` would wait too long behind others: calls are made faster than the servers answer them, and the next
-    /// one to be sent has waited for a quarter of the time that `call` has. What is in the queue will be answered; what
-    /// would come behind it is better told at once.
+    /// one to be sent has waited, or by the number of those before it `call` would wait, for a quarter of the time that
+    /// `call` has. What is in the queue will be answered; what would come behind it is better told at once.
     private func comesTooLate(_ call: PendingCall) -> Bool {
-        guard isHeldBack, let next = queue.first.flatMap({ pending.find($0) }) else { return false }
+        guard isHeldBack, configuration.holdsBack else { return false }
         let patience = reactor.now.nanoseconds(until: call.deadline.instant) / 4
-        return next.begun.nanoseconds(until: reactor.now) >= patience
+        if Int64(waiting) * placeNanoseconds >= patience { return true }
+        guard let next = queue.first.flatMap({ pending.find($0) }) else { return false }
+        return next.queuedAt.nanoseconds(until: reactor.now) >= patience
+    }
+
+    /// Calls that no server has in hand.
+    private var waiting: Int { pending.count - links.reduce(0) { $0 + $1.outstanding } }
+
+    /// Learns how fast the queue moves, from a call that leaves it.
+    private func left(_ call: PendingCall) {
+        guard call.queuedBehind >= Self.tellingPlaces else { return }
+        placeNanoseconds = call.queuedAt.nanoseconds(until: reactor.now) / Int64(call.queuedBehind)
     }
 
     private var endpointText: String { endpoints.map(\.text).joined(separator: ", ") }
@@ -137,23 +164,38 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     }
 
     private func leaveLink(_ call: PendingCall) {
-        guard call.phase == .sent else { return }
+        guard call.holdsPlace else { return }
+        call.holdsPlace = false
         for index in links.indices where links[index].id == call.linkID { links[index].finishedOne() }
     }
 
+    /// Sends `call` again. One whose server is silent keeps its place there, or a server that hangs would be given all
+    /// calls once more with each attempt.
     private func enqueue(_ call: PendingCall) {
-        leaveLink(call)
         call.phase = .queued
         statistics.retries += 1
-        queue.append(call.id)
+        repeats.append(call.id)
     }
 
     private func pause(_ call: PendingCall, _ pause: Int64) {
-        guard call.phase != .finished else { return }
         leaveLink(call)
         call.phase = .pausing
         call.wake = reactor.now.advanced(nanoseconds: pause)
         wake(by: call.wake)
+    }
+
+    private func mayRepeat(_ call: PendingCall) -> Bool {
+        call.isRetrySafe && call.attempt < configuration.retry.maximumAttempts
+    }
+
+    /// What was sent is lost with its connection or its server: it is sent again after a pause, or ends.
+    private func lost(_ call: PendingCall) {
+        guard call.phase == .sent else { return leaveLink(call) }
+        let pause = configuration.retry.pause(
+            afterAttempt: call.attempt, isRetrySafe: call.isRetrySafe, using: &random)
+        guard let pause else { return end(call, .failure(.outcomeUnknown(call.method))) }
+        // What has little time left does not spend it all on waiting.
+        self.pause(call, min(pause, reactor.now.nanoseconds(until: call.deadline.instant) / 2))
     }
 
     private func wake(by instant: MonotonicTime) { if instant < nextWake { nextWake = instant } }
@@ -185,10 +227,13 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
             if !record.isProbeReply { statistics.lateReplies += 1 }
             return
         }
-        guard record.header.status != 0 else { return end(call, .success(record)) }
-        if record.header.retryAfterMilliseconds > 0 {
-            link.restsUntil = reactor.now.advanced(milliseconds: Int64(record.header.retryAfterMilliseconds))
+        if call.holdsPlace, call.linkID == link.id {
+            if record.isOverload { link.refused() } else { link.answered(call.sentAt) }
         }
+        guard record.header.status != 0 else { return end(call, .success(record)) }
+        let isUnavailable = record.header.status == Status.unavailable.rawValue
+        let rest = max(record.header.retryAfterMilliseconds, isUnavailable ? Self.restMilliseconds : 0)
+        if rest > 0 { link.restsUntil = reactor.now.advanced(milliseconds: Int64(rest)) }
         guard call.isRetrySafe else { return end(call, .success(record)) }
         let refusal = RPCError(refusal: record)
         let pause = configuration.retry.pause(
@@ -213,18 +258,12 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
 
     func connectionLost(_ link: ClientLink) {
         statistics.disconnections += 1
-        let lost = pending.calls.filter { $0.phase == .sent && $0.linkID == link.id }
+        let lost = pending.calls.filter { $0.holdsPlace && $0.linkID == link.id }
         guard !lost.isEmpty else { return }
         reactor.logger.notice(
             "connection lost with calls under way",
             metadata: [LogKey.endpoint: "\(link.endpoint)", LogKey.inFlight: "\(lost.count)"])
-        for call in lost {
-            if call.isRetrySafe {
-                pause(call, configuration.retry.pause(afterAttempt: call.attempt, using: &random))
-            } else {
-                end(call, .failure(.outcomeUnknown(call.method)))
-            }
-        }
+        for call in lost where call.holdsPlace { self.lost(call) }
     }
 
     /// A server of another life answered, which knows nothing of what was sent to the former one. Calls that cannot be
@@ -232,8 +271,8 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     private func serverRestarted(_ link: ClientLink, except answered: UInt64) {
         reactor.logger.notice("the server has restarted", metadata: [LogKey.endpoint: "\(link.endpoint)"])
         for call in pending.calls
-        where call.phase == .sent && call.linkID == link.id && call.isRetrySafe && call.id != answered {
-            pause(call, configuration.retry.pause(afterAttempt: call.attempt, using: &random))
+        where call.holdsPlace && call.linkID == link.id && mayRepeat(call) && call.id != answered {
+            lost(call)
         }
     }
 
@@ -241,57 +280,78 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
 
     func flush() {
         defer { published.value.withLock { $0 = statistics } }
-        guard !queue.isEmpty, !isClosed else {
-            isHeldBack = false
+        guard !queue.isEmpty || !repeats.isEmpty, !isClosed else {
+            (isHeldBack, placeNanoseconds) = (false, 0)
             return
         }
-        while let id = queue.popFirst() {
-            guard let call = pending.find(id), call.phase == .queued else { continue }
-            guard let budget = call.deadline.budget(at: reactor.now) else {
-                expire(call)
-                continue
+        // Calls that end here tell whoever made them, who may call again and come here once more; so each id is taken out
+        // before its call is looked at.
+        while let id = repeats.popFirst() {
+            guard place(id) else {
+                repeats.prepend(id)
+                break
             }
-            guard let link = link(for: call) else {
+        }
+        while repeats.isEmpty, let id = queue.popFirst() {
+            guard place(id) else {
                 queue.prepend(id)
                 break
             }
-            if link.message.count + call.message.count > Outbox.sharedMessageBytes, !link.batch.isEmpty {
-                queue.prepend(id)
-                send(link)
-                continue
-            }
-            let start = link.message.count
-            call.message.withUnsafeBytes { link.message.append(copying: $0) }
-            link.message.setBudget(milliseconds: budget, callID: id, ofRecordAt: start)
-            link.batch.append(id)
-            sent(call, over: link)
         }
         for link in links where !link.batch.isEmpty { send(link) }
-        isHeldBack = !queue.isEmpty && links.contains { $0.outstanding > 0 }
+        isHeldBack = !(queue.isEmpty && repeats.isEmpty) && links.contains { $0.outstanding > 0 }
+    }
+
+    /// Puts the call `id` into the message of a link, if there is still such a call.
+    /// - Returns: `false` if no link takes it at the moment.
+    private func place(_ id: UInt64) -> Bool {
+        guard let call = pending.find(id), call.phase == .queued else { return true }
+        guard let budget = call.deadline.budget(at: reactor.now) else {
+            expire(call)
+            return true
+        }
+        guard let link = link(for: call) else { return false }
+        if !call.wasSent { left(call) }
+        if link.message.count + call.message.count > Outbox.sharedMessageBytes, !link.batch.isEmpty {
+            send(link)
+            guard link.lookWhetherWritable() else { return false }
+        }
+        let start = link.message.count
+        call.message.withUnsafeBytes { link.message.append(copying: $0) }
+        link.message.setBudget(milliseconds: budget, callID: id, ofRecordAt: start)
+        link.batch.append(id)
+        sent(call, over: link)
+        return true
     }
 
     /// Where `call` goes: to the link with the fewest calls outstanding, among those that are well, and not again to
     /// where it was lost or refused if there is another. `nil` if no link takes a call at the moment.
     private func link(for call: PendingCall) -> ClientLink? {
-        if links.count == 1, let link = links.first { return takesCalls(link) ? link : nil }
+        if links.count == 1, let link = links.first { return takesCalls(link) && hasRoom(link, call) ? link : nil }
         var best: (index: Int, rank: Int)?
+        var isWellOneFull = false
         for offset in 1...max(1, links.count) where !links.isEmpty {
             let index = (lastPick + offset) % links.count
             let link = links[index]
             guard takesCalls(link) else { continue }
-            let load = link.outstanding
             let isUnwell = link.isEjected || link.restsUntil > reactor.now
-            let rank = (isUnwell ? 2 << 32 : 0) + (call.linkID == link.id ? 1 << 32 : 0) + load
+            guard hasRoom(link, call) else {
+                if !isUnwell { isWellOneFull = true }
+                continue
+            }
+            let rank = (isUnwell ? 2 << 32 : 0) + (call.linkID == link.id ? 1 << 32 : 0) + link.outstanding
             if best.map({ rank < $0.rank }) ?? true { best = (index, rank) }
         }
-        guard let best else { return nil }
+        // What waits for a server that is well is answered before what is given to one that is not.
+        guard let best, best.rank < 2 << 32 || !isWellOneFull else { return nil }
         lastPick = best.index
         return links[best.index]
     }
 
-    private func takesCalls(_ link: ClientLink) -> Bool {
-        !link.isRetired && link.outstanding < configuration.window
-            && link.lookWhetherWritable()
+    private func takesCalls(_ link: ClientLink) -> Bool { !link.isRetired && link.lookWhetherWritable() }
+
+    private func hasRoom(_ link: ClientLink, _ call: PendingCall) -> Bool {
+        link.outstanding < link.callLimit || call.holdsPlace && call.linkID == link.id
     }
 
     private func send(_ link: ClientLink) {
@@ -308,20 +368,33 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
                 leaveLink(call)
                 call.wasNotSent()
             }
-            queue.prepend(contentsOf: link.batch)
+            repeats.prepend(contentsOf: link.batch)
         }
         link.forgetMessage()
     }
 
     private func sent(_ call: PendingCall, over link: ClientLink) {
-        link.tookOne()
+        if call.linkID != link.id { leaveLink(call) }
+        if !call.holdsPlace { link.tookOne() }
+        call.holdsPlace = true
         call.attempt += 1
         call.phase = .sent
         call.linkID = link.id
-        guard call.isRetrySafe else { return }
+        call.sentAt = reactor.now
+        call.wake = .never
+        guard mayRepeat(call) else { return }
         call.wake = reactor.now.advanced(
             milliseconds: configuration.retry.patienceMilliseconds(attempt: call.attempt))
         wake(by: call.wake)
+    }
+
+    /// Sends `call` again if its server has not said a word for as long as an attempt may take. One that answers others
+    /// has this call in hand as well, and would only have it twice.
+    private func look(whetherLost call: PendingCall) {
+        let silentSince = links.first { $0.id == call.linkID }?.silentSince ?? call.sentAt
+        call.wake = max(call.sentAt, silentSince).advanced(
+            milliseconds: configuration.retry.patienceMilliseconds(attempt: call.attempt))
+        if call.wake <= reactor.now { enqueue(call) } else { wake(by: call.wake) }
     }
 
     // MARK: Time
@@ -342,8 +415,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
             case .queued, .finished:
                 break
             case .sent:
-                guard call.isRetrySafe else { break }
-                if call.wake <= now { enqueue(call) } else { wake(by: call.wake) }
+                if call.wake <= now { look(whetherLost: call) } else { wake(by: call.wake) }
             case .pausing:
                 if call.wake <= now { enqueue(call) } else { wake(by: call.wake) }
             }
@@ -362,6 +434,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     }
 
     private func expire(_ call: PendingCall) {
+        if call.holdsPlace { links.first { $0.id == call.linkID }?.didNotAnswer() }
         let error: RPCError =
             if call.wasSent {
                 .deadlineExceeded(call.method)
@@ -379,7 +452,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         for call in pending.calls {
             end(call, .failure(call.wasSent ? .outcomeUnknown(call.method) : .stopped))
         }
-        queue = []
+        (queue, repeats) = ([], [])
         published.value.withLock { $0 = statistics }
         for link in links { link.close() }
         links = []

@@ -10,7 +10,7 @@ final class PendingCall: @unchecked Sendable {
     enum Phase: Hashable {
         /// In the client's queue, to be sent as soon as the socket and the window allow.
         case queued
-        /// Handed to the socket; `wake` is when it is sent again, if that is safe.
+        /// Handed to the socket; `wake` is when to look whether it was lost.
         case sent
         /// Refused or lost; `wake` is when it goes into the queue again.
         case pausing
@@ -20,8 +20,9 @@ final class PendingCall: @unchecked Sendable {
     /// Given by the channel's table when the call begins.
     @exclusivity(unchecked) var id: UInt64 = 0
     @usableFromInline let method: MethodDescriptor
-    /// When it came into the channel's queue first.
-    @exclusivity(unchecked) var begun = MonotonicTime.never
+    /// When it came into the channel's queue, and behind how many others.
+    @exclusivity(unchecked) var queuedAt = MonotonicTime.never
+    @exclusivity(unchecked) var queuedBehind = 0
     let isRetrySafe: Bool
     let deadline: Deadline
     /// A message with the one record of this call.
@@ -29,6 +30,9 @@ final class PendingCall: @unchecked Sendable {
     @exclusivity(unchecked) var phase = Phase.queued
     /// The link that it was sent over last; `0` before.
     @exclusivity(unchecked) var linkID = 0
+    /// Whether it counts as outstanding there. One that is to be sent again keeps its place until it goes elsewhere.
+    @exclusivity(unchecked) var holdsPlace = false
+    @exclusivity(unchecked) var sentAt = MonotonicTime.never
     /// Attempts so far.
     @exclusivity(unchecked) var attempt = 0
     @exclusivity(unchecked) var wake = MonotonicTime.never
@@ -53,6 +57,7 @@ final class PendingCall: @unchecked Sendable {
         phase = .queued
     }
 
+    @usableFromInline
     func finish(_ outcome: Result<Record, RPCError>) {
         precondition(phase != .finished, "call \(id) ends twice")
         phase = .finished

@@ -135,6 +135,10 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         return post(.work(work))
     }
 
+    /// Runs `work` on the thread, after what runs there now.
+    /// - Returns: `false` if the reactor has stopped.
+    func later(_ work: @escaping @Sendable () -> Void) -> Bool { post(.work(work)) }
+
     private func post(_ errand: Errand) -> Bool {
         let (accepted, mustWake) = inbox.withLock { inbox in
             guard !inbox.isClosed else { return (false, false) }
@@ -175,10 +179,12 @@ public final class Reactor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         threadID.store(UInt(pthread_self()), ordering: .relaxed)
         name_this_thread(name)
         while !isStopping { turn() }
-        for part in parts { part.close() }
-        runJobs()
-        (sockets, parts) = ([], [])
-        context = nil
+        // What is opened from now on finds no context, so it does not open; the context itself ends after its sockets.
+        withExtendedLifetime(context.take()) {
+            for part in parts { part.close() }
+            runJobs()
+            (sockets, parts) = ([], [])
+        }
         let (left, waiters) = inbox.withLock { inbox in
             inbox.isClosed = true
             defer { (inbox.errands, inbox.stopWaiters) = ([], []) }

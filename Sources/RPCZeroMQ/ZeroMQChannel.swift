@@ -27,8 +27,9 @@ public struct LinkStatistics: Hashable, Sendable {
     public var isConnected: Bool
     /// Whether the server owes replies and is silent, so that it gets no calls while another one does better.
     public var isEjected: Bool
-    /// Calls sent there that are not answered.
+    /// Calls sent there that are not answered, and how many it is given at a time.
     public var outstanding: Int
+    public var callLimit: Int
     public var recordsSent: UInt64
     public var ejections: UInt64
 }
@@ -42,16 +43,22 @@ public struct LinkStatistics: Hashable, Sendable {
 public final class ZeroMQChannel: Channel {
     public struct Configuration: Hashable, Sendable {
         public var retry: RetryPolicy
-        /// Calls that one server may have in hand for this channel; further ones wait here. Not above the server's
-        /// `Admission.callsPerPeer`.
+        /// Calls that one server may have in hand for this channel, at the most; further ones wait here. Not above the
+        /// server's `Admission.callsPerPeer`.
         public var window: Int
+        /// Whether the channel learns how many calls a server answers soon, gives it no more at a time, and refuses with
+        /// "call.overloaded" what would wait here for too long. A program that measures servers does without.
+        public var holdsBack: Bool
         /// Calls that may wait for their replies altogether; further ones are refused with "call.overloaded".
         public var queuedCalls: Int
 
-        public init(retry: RetryPolicy = RetryPolicy(), window: Int = 1024, queuedCalls: Int = 65_536) {
+        public init(
+            retry: RetryPolicy = RetryPolicy(), window: Int = 1024, holdsBack: Bool = true, queuedCalls: Int = 65_536
+        ) {
             precondition(window > 0 && queuedCalls >= window)
             self.retry = retry
             self.window = window
+            self.holdsBack = holdsBack
             self.queuedCalls = queuedCalls
         }
     }
@@ -76,8 +83,8 @@ public final class ZeroMQChannel: Channel {
         let loop = ClientLoop(on: reactor, endpoints, configuration, random: random)
         self.reactor = reactor
         self.loop = loop
-        names = endpoints.contains(where: \.isName) ? NameWatch(endpoints, for: loop, on: reactor) : nil
         reactor.submit { loop.open() }
+        names = endpoints.contains(where: \.isName) ? NameWatch(endpoints, for: loop, on: reactor) : nil
     }
 
     /// Closing is a matter of the reactor's thread.
@@ -112,7 +119,7 @@ public final class ZeroMQChannel: Channel {
         let outcome: Result<Response<Reply>, RPCError> = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 call.deliver = { continuation.resume(returning: Result(reading: $0, limits)) }
-                begin(call)
+                do throws(RPCError) { try begin(call) } catch { call.finish(.failure(error)) }
             }
         } onCancel: {
             cancel(call)
@@ -123,7 +130,8 @@ public final class ZeroMQChannel: Channel {
     /// Sends `request` as `call` does, for programs that keep many calls going without a task for each.
     /// - Parameter completion: called once, on the reactor's thread, which it must not hold up; it may send further
     ///   calls.
-    /// - Throws: `RPCError` for a request that cannot be sent; `completion` is not called then.
+    /// - Throws: `RPCError` for a request that cannot be sent, or when the reactor has ended; `completion` is not called
+    ///   then.
     @inlinable
     public func send<Request, Reply>(
         _ method: Method<Request, Reply>, _ request: Request, _ options: CallOptions,
@@ -134,14 +142,18 @@ public final class ZeroMQChannel: Channel {
             method.descriptor, hasKey: options.key != nil, options.deadline,
             WireBuffer.calling(method, request, options))
         call.deliver = { completion(Result(reading: $0, limits)) }
-        begin(call)
+        try begin(call)
     }
 
+    /// - Throws: `RPCError` "call.channel_closed" if the reactor has ended; `call` has no outcome then.
     @usableFromInline
-    func begin(_ call: PendingCall) {
-        if reactor.isOnThread { return loop.begin(call) }
+    func begin(_ call: PendingCall) throws(RPCError) {
         let loop = loop
-        if !reactor.submit({ loop.begin(call) }) { call.finish(.failure(.stopped)) }
+        let isBegun =
+            if reactor.isOnThread { loop.begin(call) } else {
+                reactor.submit { if !loop.begin(call) { call.finish(.failure(.stopped)) } }
+            }
+        guard isBegun else { throw .stopped }
     }
 
     @usableFromInline

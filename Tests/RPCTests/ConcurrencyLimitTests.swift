@@ -75,6 +75,20 @@ import Testing
         #expect(quick.limit > 1000)
     }
 
+    @Test("A refused client keeps what it has in hand and adds nothing; calls without an answer make the limit smaller")
+    func refusals() {
+        func instant(_ milliseconds: Int64) -> MonotonicTime { MonotonicTime(nanoseconds: milliseconds * 1_000_000) }
+        var limit = ConcurrencyLimit(maximum: 1024)
+        limit.wasRefused(at: instant(0), inFlight: 300)
+        #expect(limit.limit == 300)
+        limit.wasRefused(at: instant(1), inFlight: 10)
+        #expect(limit.limit == 64)
+        var other = ConcurrencyLimit(maximum: 1024)
+        other.started(inFlight: 1024)
+        for millisecond in 0...100 { other.wasNotAnswered(at: instant(Int64(millisecond)), inFlight: 1000) }
+        #expect(other.limit == 768)
+    }
+
     @Test("Calls that take long by themselves are not taken for a queue")
     func slowByItself() {
         var limit = ConcurrencyLimit(maximum: 16_384)

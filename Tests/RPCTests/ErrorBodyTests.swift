@@ -62,12 +62,29 @@ import Testing
         if let pause { #expect(pause >= Int64(retryAfter) * 1_000_000) }
     }
 
+    @Test("After its last attempt a call is not sent again, lost or refused")
+    func lastAttempt() {
+        var random = SplitMix(state: 3)
+        let refusal = RPCError(.unavailable, "a.b", "")
+        let twice = RetryPolicy(maximumAttempts: 2)
+        for (policy, attempt, isRepeated) in [(.never, 1, false), (twice, 1, true), (twice, 2, false)]
+            as [(RetryPolicy, Int, Bool)]
+        {
+            let lost = policy.pause(afterAttempt: attempt, isRetrySafe: true, using: &random)
+            let refused = policy.pause(afterRefusal: refusal, attempt: attempt, isRetrySafe: true, using: &random)
+            #expect((lost != nil) == isRepeated)
+            #expect((refused != nil) == isRepeated)
+        }
+        #expect(Self.policy.pause(afterAttempt: 1, isRetrySafe: false, using: &random) == nil)
+    }
+
     @Test("Pauses have full jitter under a ceiling that doubles up to 2 s; attempts get longer up to 16 s")
     func growth() {
         var random = SplitMix(state: 2)
         for attempt in 1...100 {
             let ceilingMilliseconds: Int64 = attempt < 7 ? 50 << Int64(attempt - 1) : 2000
-            #expect(Self.policy.pause(afterAttempt: attempt, using: &random) <= ceilingMilliseconds * 1_000_000)
+            let pause = Self.policy.pause(afterAttempt: attempt, isRetrySafe: true, using: &random)
+            #expect((pause ?? .max) <= ceilingMilliseconds * 1_000_000)
         }
         #expect(
             [1, 2, 3, 4, 5, 6, 99].map { Self.policy.patienceMilliseconds(attempt: $0) } == [

@@ -121,9 +121,29 @@ struct ReplicaTests {
     func stopping() async throws {
         try await Replicas.with(2) { replicas in
             kill(replicas.pids[0], SIGTERM)
-            let answers = try await replicas.answers(of: 300)
-            #expect(answers.values.reduce(0, +) == 300)
-            #expect((answers[replicas.pids[1]] ?? 0) > 100)
+            // No call fails, and in the end all are answered by the one that is left.
+            while await replicas.channel.links()[0].isConnected { _ = try await replicas.answers(of: 50) }
+            let answers = try await replicas.answers(of: 100)
+            #expect(answers == [replicas.pids[1]: 100])
+        }
+    }
+
+    @Test("A replica that is ejected gets no calls, also when the others have as many as they take")
+    func ejectedWhileOthersAreFull() async throws {
+        try await Replicas.with(2, window: 4) { replicas in
+            let frozen = replicas.pids[1]
+            kill(frozen, SIGSTOP)
+            try await replicas.until("the frozen one is ejected") { $0[1].isEjected || !$0[1].isConnected }
+            let before = await replicas.channel.links()[1].recordsSent
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<40 {
+                    group.addTask {
+                        _ = try await replicas.channel.call(EchoMessage.compute, EchoMessage(10_000), .test())
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(await replicas.channel.links()[1].recordsSent == before)
         }
     }
 
@@ -156,10 +176,10 @@ final class Replicas: Sendable {
     let proxy: pid_t?
 
     static func with<Outcome>(
-        _ count: Int, behindProxy: Int? = nil, file: String? = nil, name: String? = nil,
+        _ count: Int, behindProxy: Int? = nil, file: String? = nil, name: String? = nil, window: Int = 1024,
         _ body: (Replicas) async throws -> Outcome
     ) async throws -> Outcome {
-        let replicas = try await Replicas(count, behindProxy, file, name)
+        let replicas = try await Replicas(count, behindProxy, file, name, window)
         let outcome: Result<Outcome, any Error>
         do { outcome = .success(try await body(replicas)) } catch { outcome = .failure(error) }
         for pid in replicas.pids + [replicas.proxy].compactMap(\.self) {
@@ -171,7 +191,9 @@ final class Replicas: Sendable {
     }
 
     /// - Parameter name: stands for 127.0.0.1 and the next addresses, at which the processes then listen.
-    private init(_ count: Int, _ behindProxy: Int?, _ file: String?, _ name: String?) async throws {
+    private init(
+        _ count: Int, _ behindProxy: Int?, _ file: String?, _ name: String?, _ window: Int
+    ) async throws {
         var endpoints: [String] = []
         for _ in 0..<count { endpoints.append(try await ZeroMQChannelTests.freeEndpoint()) }
         let port = endpoints[0].split(separator: ":").last ?? ""
@@ -189,7 +211,8 @@ final class Replicas: Sendable {
         reactor = try Reactor.start(logger: .quiet)
         processes = Mutex(Array(repeating: 0, count: count))
         channel = try ZeroMQChannel(
-            reactor: reactor, endpoint: name.map { "tcp://\($0):\(port)" } ?? endpoints.joined(separator: ","))
+            reactor: reactor, endpoint: name.map { "tcp://\($0):\(port)" } ?? endpoints.joined(separator: ","),
+            configuration: .init(window: window))
         for index in 0..<count { try start(index) }
         try await until("all are connected") { links in links.count == count && links.allSatisfy(\.isConnected) }
     }

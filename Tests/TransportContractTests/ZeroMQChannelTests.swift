@@ -131,6 +131,107 @@ struct ZeroMQChannelTests {
         await reactor.stop()
     }
 
+    @Test("A call is not sent again to a server that answers others, and is when the server falls silent")
+    func answersOthers() async throws {
+        let reactor = try Reactor.start(logger: .quiet)
+        let endpoint = try await Self.freeEndpoint()
+        let service = RawSocket(boundTo: endpoint)
+        let channel = try ZeroMQChannel(reactor: reactor, endpoint: endpoint)
+        let slow = Task { try await channel.call(EchoService.inline, EchoMessage(1), .test()) }
+        let first = await service.receive()
+        // Twice as long as a silent server would be given.
+        let start = ContinuousClock.now
+        while start.duration(to: .now) < .seconds(2) {
+            async let other = channel.call(EchoService.inline, EchoMessage(2), .test())
+            var answer = await service.receive()
+            answer[1][3] = 2
+            #expect(answer[1][16..<24] != first[1][16..<24])
+            service.send(answer)
+            #expect(try await other.number == 2)
+        }
+        #expect(channel.statistics.retries == 0)
+        var again = await service.receive()
+        #expect(again[1][16..<24] == first[1][16..<24])
+        again[1][3] = 2
+        service.send(again)
+        #expect(try await slow.value.number == 1)
+        await reactor.stop()
+    }
+
+    @Test("A call that is lost waits no longer for its next attempt than half of the time that it has")
+    func lostWithLittleTime() async throws {
+        let (first, clients) = (try Reactor.start(logger: .quiet), try Reactor.start(logger: .quiet))
+        let gate = Gate()
+        let server = try await ZeroMQServer.start(
+            on: first, endpoint: try await Self.freeEndpoint(), router: EchoService.router(gate: gate))
+        let channel = try ZeroMQChannel(
+            reactor: clients, endpoint: server.endpoint,
+            configuration: .init(retry: RetryPolicy(pauseMilliseconds: 100_000_000)))
+        let lost = Task {
+            try await channel.call(
+                EchoService.held, EchoMessage(7), .test(milliseconds: 8000, key: IdempotencyKey(Self.key)))
+        }
+        await gate.arrival(of: 1)
+        await first.stop()
+        gate.open()
+        let second = try Reactor.start(logger: .quiet)
+        _ = try await ZeroMQServer.start(on: second, endpoint: server.endpoint, router: EchoService.router(gate: gate))
+        #expect(try await lost.value.number == 7)
+        await clients.stop()
+        await second.stop()
+    }
+
+    @Test("A channel that is made while its reactor stops says that it is closed")
+    func madeTooLate() async throws {
+        let reactor = try Reactor.start(logger: .quiet)
+        let endpoint = try await Self.freeEndpoint()
+        let channel = try ZeroMQChannel(reactor: reactor, endpoint: endpoint)
+        let task = Task(executorPreference: reactor) {
+            // Ends as the reactor stops, on its thread.
+            _ = try? await channel.call(EchoService.inline, EchoMessage(), .test())
+            let next = try ZeroMQChannel(reactor: reactor, endpoint: endpoint)
+            return await #expect(throws: RPCError.self) {
+                try await next.call(EchoService.inline, EchoMessage(), .test())
+            }
+        }
+        while channel.statistics.calls == 0 { await Task.yield() }
+        await reactor.stop()
+        #expect(try await task.value?.reason == "call.channel_closed")
+    }
+
+    @Test("Whoever calls again at each refusal holds up nobody")
+    func refusedAgainAndAgain() async throws {
+        let reactor = try Reactor.start(logger: .quiet)
+        let gate = Gate()
+        let server = try await ZeroMQServer.start(
+            on: reactor, endpoint: "tcp://127.0.0.1:0", router: EchoService.router(gate: gate))
+        let channel = try ZeroMQChannel(
+            reactor: reactor, endpoint: server.endpoint, configuration: .init(window: 1, queuedCalls: 1))
+        let held = Task { try await channel.call(EchoService.held, EchoMessage(7), .test()) }
+        await gate.arrival(of: 1)
+        let refusals = Counter()
+        @Sendable func callAgain(_ over: @escaping @Sendable (Result<Int64, RPCError>) -> Void) {
+            do throws(RPCError) {
+                try channel.send(EchoService.inline, EchoMessage(8), .test()) { outcome in
+                    guard case .failure = outcome else { return over(outcome.map(\.number)) }
+                    // Deep enough to run out of stack if each refusal came before its call returned.
+                    if refusals.next() == 100_000 { gate.open() }
+                    callAgain(over)
+                }
+            } catch { over(.failure(error)) }
+        }
+        let outcome = await withCheckedContinuation { done in callAgain { done.resume(returning: $0) } }
+        #expect(try outcome.get() == 8)
+        #expect(refusals.count >= 100_000)
+        #expect(try await held.value.number == 7)
+        // After the end there is no thread to tell it on.
+        await reactor.stop()
+        let error = #expect(throws: RPCError.self) {
+            try channel.send(EchoService.inline, EchoMessage(), .test()) { _ in Issue.record("told after the end") }
+        }
+        #expect(error?.reason == "call.channel_closed")
+    }
+
     @Test("Calls above what may wait are refused here")
     func queueLimit() async throws {
         let reactor = try Reactor.start(logger: .quiet)
@@ -196,7 +297,7 @@ struct ZeroMQChannelTests {
         await reactor.stop()
     }
 
-    @Test("200,000 calls leave no memory behind")
+    @Test("Calls leave no memory behind")
     func memory() async throws {
         let reactor = try Reactor.start(logger: .quiet)
         let server = try await ZeroMQServer.start(
@@ -216,12 +317,15 @@ struct ZeroMQChannelTests {
                 try await group.waitForAll()
             }
         }
+        // What is kept for reuse grows once; a leak of 200 bytes a call grows with every round.
         try await calls(20_000)
-        let before = try Self.residentBytes()
-        try await calls(200_000)
-        let growth = try Self.residentBytes() - before
-        // Other tests run beside this one; a leak of 500 bytes a call would show all the same.
-        #expect(growth < 100_000_000)
+        var least = Int.max
+        for _ in 0..<4 where least >= 10_000_000 {
+            let before = try Self.residentBytes()
+            try await calls(50_000)
+            least = min(least, try Self.residentBytes() - before)
+        }
+        #expect(least < 10_000_000)
         await reactor.stop()
     }
 

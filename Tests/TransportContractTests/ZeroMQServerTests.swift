@@ -221,7 +221,7 @@ struct ZeroMQServerTests {
         let service = try await Service(EchoService.router(gate: gate))
         let held = Task { try await service.channel.call(EchoService.held, EchoMessage(7), .test()) }
         await gate.arrival(of: 1)
-        let shutDown = Task { await service.server.shutDown() }
+        let shutDown = Task { await service.server.shutDown(graceMilliseconds: 60_000) }
         // A keyed write without its key is not sent again, so the refusal is seen as soon as the server drains.
         var refusal: RPCError?
         while refusal == nil {
