@@ -130,7 +130,7 @@ class Wire(ClusterCase):
 
     def raw(self, message, expected=1):
         """Sends bytes as they are; the status and body of each reply."""
-        replies, until = [], time.monotonic() + 5
+        replies, until = [], time.monotonic() + 30
         with self.cluster.client() as peer:
             peer.socket.send(message)
             while len(replies) < expected and time.monotonic() < until:

@@ -75,8 +75,8 @@ struct RateOptions: ParsableArguments {
         try check((0.001...1_000_000).contains(speed), "--speed must be a number from 0.001 to 1000000.")
         try check((1...1024).contains(connections), "--connections must be 1 to 1024.")
         try check(
-            (1...4096).contains(outstanding ?? 1),
-            "--outstanding must be 1 to 4096, as many as a service takes of a peer.")
+            (1...Connections.window).contains(outstanding ?? 1),
+            "--outstanding must be 1 to \(Connections.window), as many as a service takes of a peer.")
         try check((1...connections).contains(reactors), "--reactors must be 1 to the number of connections.")
         try check(duration != .zero, "--duration must be longer than 0 s.")
         try check(timeout.nanoseconds >= 1_000_000, "--timeout must be at least 1ms.")

@@ -119,7 +119,7 @@ struct Session {
     ) async throws -> Bool {
         let connections = try Connections.open(
             endpoint, connections: command.rate.connections, reactors: command.rate.reactors,
-            timeout: command.rate.timeout, logger: logger)
+            logger: logger)
         do {
             let isKept = try await load(connections, endpoint, started, assignment)
             await connections.close()

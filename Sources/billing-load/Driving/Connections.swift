@@ -11,18 +11,17 @@ struct Connections: Sendable {
     /// One more, for what is not measured: it sends again what the service was too busy for.
     let patient: ZeroMQChannel
 
-    /// - Parameter timeout: of the calls, which are sent once and never again, so that we put no more load on the
-    ///   service than we say.
+    /// So many calls of a connection may be at the service: as many as it takes of a peer.
+    static let window = 4096
+
     /// - Throws: `RPCError`.
     static func open(
-        _ endpoint: String, connections: Int, reactors: Int, timeout: TimeSpan, logger: Logger
+        _ endpoint: String, connections: Int, reactors: Int, logger: Logger
     ) throws(RPCError) -> Connections {
-        let longest = Int64(timeout.milliseconds) + 86_400_000
-        let once = RetryPolicy(
-            attemptMilliseconds: longest, maximumAttemptMilliseconds: longest, pauseMilliseconds: longest * 1000,
-            maximumPauseMilliseconds: longest * 1000)
-        // The workers bound what is under way, so that our own refusals are not taken for the service's.
-        let configuration = ZeroMQChannel.Configuration(retry: once, queuedCalls: 2 * Worker.mostUnderWay)
+        // Each call is sent once, so that we put no more load on the service than we say, and none is held back or refused
+        // by ourselves, so that what is measured is the service. The workers bound what is under way.
+        let configuration = ZeroMQChannel.Configuration(
+            retry: .never, window: window, holdsBack: false, queuedCalls: 2 * Worker.mostUnderWay)
         var started: [Reactor] = []
         var channels: [[ZeroMQChannel]] = []
         for index in 0..<reactors {

@@ -34,6 +34,8 @@ struct Target: Sendable {
                     throw StartedService.Fault(
                         description: "no service answers at \(endpoint) (\(error.reason)). " + hint)
                 }
+                // Only a cancelled task is woken early, and then asks once more.
+                try? await Task.sleep(for: .milliseconds(50))
             }
         }
     }
