@@ -63,13 +63,8 @@ public final class InProcessServer: Sendable {
             do {
                 let work = try handler(record.body, context)
                 peer.inFlight.add(1, ordering: .relaxed)
-                Task {
-                    let answer: Result<Router.Packing, any Error>
-                    do { answer = .success(try await work()) } catch { answer = .failure(error) }
-                    peer.inFlight.subtract(1, ordering: .relaxed)
-                    self.machine.withLock { $0.finished(start, at: .now) }
-                    self.reply(to: header, context.method, reply) { buffer in try answer.get()(&buffer) }
-                }
+                let port = Port(server: self, header: header, method: context.method, peer: peer, start, reply)
+                Task { await work(port) }
             } catch {
                 machine.withLock { $0.finished(start, at: .now) }
                 fail(error, header, context.method, reply)
@@ -112,6 +107,43 @@ public final class InProcessServer: Sendable {
             $0.statistics.messagesSent += 1
         }
         outbox.takeMessages { bytes, _ in reply(Array(bytes)) }
+    }
+
+    /// Where a call's answer goes that is waited for.
+    private final class Port: ReplyPort {
+        private let server: InProcessServer
+        private let header: RecordHeader
+        private let method: MethodDescriptor
+        private let peer: Peer
+        private let start: MonotonicTime
+        private let reply: @Sendable ([UInt8]) -> Void
+
+        init(
+            server: InProcessServer, header: RecordHeader, method: MethodDescriptor, peer: Peer, _ start: MonotonicTime,
+            _ reply: @escaping @Sendable ([UInt8]) -> Void
+        ) {
+            self.server = server
+            self.header = header
+            self.method = method
+            self.peer = peer
+            self.start = start
+            self.reply = reply
+        }
+
+        func answer(packing pack: (inout WireBuffer) -> Router.ReplyMarks) {
+            finish()
+            server.reply(to: header, method, reply, packing: pack)
+        }
+
+        func fail(_ error: any Error) {
+            finish()
+            server.fail(error, header, method, reply)
+        }
+
+        private func finish() {
+            peer.inFlight.subtract(1, ordering: .relaxed)
+            server.machine.withLock { $0.finished(start, at: .now) }
+        }
     }
 
     /// One client, whose calls in flight are counted together.

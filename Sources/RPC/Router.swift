@@ -6,12 +6,12 @@ public struct Router: Sendable {
     public enum Handler: Sendable {
         /// Never waits: runs on the reactor where the call was read.
         case inline(@Sendable (UnsafeRawBufferPointer, CallContext, inout WireBuffer) throws -> ReplyMarks)
-        /// May wait. The body is decoded at once, as its bytes are lent; the work that comes back is run as a task, and
-        /// the packing that comes of it when the answer is sent.
-        case waiting(@Sendable (UnsafeRawBufferPointer, CallContext) throws -> @Sendable () async throws -> Packing)
+        /// May wait. The body is decoded at once, as its bytes are lent; the work that comes back is run in a task.
+        case waiting(@Sendable (UnsafeRawBufferPointer, CallContext) throws -> Work)
     }
 
-    public typealias Packing = @Sendable (inout WireBuffer) -> ReplyMarks
+    /// Answers a call: tells the port once.
+    public typealias Work = @Sendable (any ReplyPort) async -> Void
 
     /// What a reply's header says of its body.
     public struct ReplyMarks: Sendable {
@@ -50,9 +50,11 @@ public struct Router: Sendable {
             method.descriptor,
             .waiting { bytes, context in
                 let request = try Request(wire: bytes, limits: limits)
-                return {
-                    let response = try await answer(request, context)
-                    return { response.pack(into: &$0) }
+                return { port in
+                    do {
+                        let response = try await answer(request, context)
+                        port.answer { response.pack(into: &$0) }
+                    } catch { port.fail(error) }
                 }
             })
     }
@@ -69,6 +71,13 @@ public struct Router: Sendable {
         precondition(handlers[descriptor.id] == nil, "two handlers for \(descriptor.name)")
         handlers[descriptor.id] = (descriptor, handler)
     }
+}
+
+/// Where the answer goes of a call whose handler may wait.
+public protocol ReplyPort: AnyObject, Sendable {
+    /// - Parameter pack: appends the answer to what is sent; called at once or never.
+    func answer(packing pack: (inout WireBuffer) -> Router.ReplyMarks)
+    func fail(_ error: any Error)
 }
 
 extension Response {

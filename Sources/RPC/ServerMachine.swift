@@ -24,10 +24,8 @@ package struct ServerMachine {
         /// Run it here and now.
         case answer(
             @Sendable (UnsafeRawBufferPointer, CallContext, inout WireBuffer) throws -> Router.ReplyMarks, CallContext)
-        /// Run it as a task, and tell `finished` when it is done. It counts as in flight from now on.
-        case start(
-            @Sendable (UnsafeRawBufferPointer, CallContext) throws -> @Sendable () async throws -> Router.Packing,
-            CallContext)
+        /// Run it in a task, and tell `finished` when it is done. It counts as in flight from now on.
+        case start(@Sendable (UnsafeRawBufferPointer, CallContext) throws -> Router.Work, CallContext)
     }
 
     private let router: Router

@@ -27,6 +27,62 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
         var isIdle: Bool { inFlight == 0 && backlog.isEmpty && !isReady }
     }
 
+    /// A call whose handler may wait.
+    private struct StartedCall {
+        let header: RecordHeader
+        let method: MethodDescriptor
+        let peer: Peer
+        let start: MonotonicTime
+        let work: Router.Work
+    }
+
+    /// A task that answers calls whose handlers may wait, one after the other: making a task for each takes longer than
+    /// most handlers do.
+    private final class Worker: ReplyPort, @unchecked Sendable {
+        // `@unchecked`: as for `ServerLoop`, to which it belongs.
+        private let server: ServerLoop
+        /// What it answers now.
+        @exclusivity(unchecked) private var call: StartedCall?
+        /// Resumed when there is another one, or none will come.
+        @exclusivity(unchecked) private var rest: UnsafeContinuation<Void, Never>?
+
+        init(_ server: ServerLoop, _ call: StartedCall) {
+            self.server = server
+            self.call = call
+        }
+
+        func start(on reactor: Reactor) {
+            _ = Task.immediate(executorPreference: reactor) {
+                while let call = self.call {
+                    await call.work(self)
+                    self.call = nil
+                    guard self.server.keepsWorkers else { return }
+                    await withUnsafeContinuation {
+                        self.rest = $0
+                        self.server.idleWorkers.append(self)
+                    }
+                }
+            }
+        }
+
+        func answer(_ call: StartedCall) {
+            self.call = call
+            rest.take()?.resume()
+        }
+
+        func end() { rest.take()?.resume() }
+
+        func answer(packing pack: (inout WireBuffer) -> Router.ReplyMarks) {
+            guard let call, server.finished(call) else { return }
+            server.reply(to: call.header, call.method, call.peer, packing: pack)
+        }
+
+        func fail(_ error: any Error) {
+            guard let call, server.finished(call) else { return }
+            server.fail(error, call.header, call.method, call.peer)
+        }
+    }
+
     /// Messages and records that are read before others get a turn.
     private static let burstMessages = 64
     private static let burstRecords: UInt64 = 512
@@ -35,6 +91,8 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
     private static let backlogRetryMilliseconds: Int64 = 5
     /// Between the last reply and closing: a connection that is closed at once may be reset, and the reply lost with it.
     private static let settleMilliseconds: Int64 = 100
+    /// Idle workers are kept up to this number.
+    private static let keptWorkers = 256
 
     let socket: ZeroMQSocket
     let monitor: SocketMonitor
@@ -51,6 +109,7 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
     @exclusivity(unchecked) private var machine: ServerMachine
     @exclusivity(unchecked) private var peers: [RoutingID: Peer] = [:]
     @exclusivity(unchecked) private var ready: [Peer] = []
+    @exclusivity(unchecked) private var idleWorkers: [Worker] = []
     private var backlogged: [Peer] = []
     /// When the backlogged peers are tried again; a router does not tell when one of them has room.
     private var backlogWake = MonotonicTime.never
@@ -162,19 +221,18 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
             reply(to: header, context.method, peer) { buffer in try handler(record.body, context, &buffer) }
         case .start(let handler, let context):
             peer.inFlight += 1
-            let work: @Sendable () async throws -> Router.Packing
-            do { work = try handler(record.body, context) } catch {
+            do {
+                let work = try handler(record.body, context)
+                let call = StartedCall(
+                    header: header, method: context.method, peer: peer, start: reactor.now, work: work)
+                if let worker = idleWorkers.popLast() {
+                    worker.answer(call)
+                } else {
+                    Worker(self, call).start(on: reactor)
+                }
+            } catch {
                 finished(peer, reactor.now)
-                return fail(error, header, context.method, peer)
-            }
-            let (method, start) = (context.method, reactor.now)
-            _ = Task.immediate(executorPreference: reactor) {
-                let answer: Result<Router.Packing, any Error>
-                do { answer = .success(try await work()) } catch { answer = .failure(error) }
-                // A task that prefers the reactor is on its thread here, unless the reactor, and this with it, has ended.
-                guard self.reactor.isOnThread else { return }
-                self.finished(peer, start)
-                self.reply(to: header, method, peer) { buffer in try answer.get()(&buffer) }
+                fail(error, header, context.method, peer)
             }
         }
     }
@@ -183,6 +241,17 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
         peer.inFlight -= 1
         machine.finished(start, at: reactor.now)
     }
+
+    /// A task that prefers the reactor is on its thread when it has an answer, unless the reactor has ended.
+    /// - Returns: `false` if it has, and this server with it.
+    private func finished(_ call: StartedCall) -> Bool {
+        guard reactor.isOnThread else { return false }
+        finished(call.peer, call.start)
+        return true
+    }
+
+    /// Whether a worker is to wait for another call.
+    private var keepsWorkers: Bool { reactor.isOnThread && !isClosed && idleWorkers.count < Self.keptWorkers }
 
     private func fail(_ error: any Error, _ header: RecordHeader, _ method: MethodDescriptor, _ peer: Peer) {
         if !RPCError.isTellable(error) {
@@ -337,6 +406,8 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
         isClosed = true
         for peer in backlogged { dropped(peer.backlog.reduce(0) { $0 + $1.records }, of: peer, "the server stops") }
         backlogged = []
+        for worker in idleWorkers { worker.end() }
+        idleWorkers = []
         drainEnd = nil
         published.value.withLock { $0 = machine.statistics }
         socket.stopMonitor()
