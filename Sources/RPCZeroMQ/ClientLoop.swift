@@ -1,5 +1,4 @@
 import BillingCore
-import DequeModule
 import Logging
 import RPC
 import Synchronization
@@ -17,9 +16,6 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     /// A server that says that it is unavailable, and not for how long, gets no calls for so long if there is another.
     private static let restMilliseconds: UInt32 = 100
 
-    /// A call that was behind fewer others tells nothing of how fast the queue moves: they leave it in bursts.
-    private static let tellingPlaces = 32
-
     /// The statistics as of the last turn.
     let published = Published(ClientStatistics())
     // Each holds the other until the channel is closed or the reactor ends.
@@ -29,14 +25,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     private var random: any RandomNumberGenerator & Sendable
     @exclusivity(unchecked) private var statistics = ClientStatistics()
     @exclusivity(unchecked) private var pending: CallTable
-    /// The ids of calls that are to be sent; one whose call has ended meanwhile finds none.
-    @exclusivity(unchecked) private var queue: Deque<UInt64> = []
-    /// The same of calls that are to be sent again. They have waited already, so they go first.
-    @exclusivity(unchecked) private var repeats: Deque<UInt64> = []
-    /// Whether calls are left in the queue although there is a server, which has calls in hand.
-    @exclusivity(unchecked) private var isHeldBack = false
-    /// How many nanoseconds a place in the queue took lately; `0` while calls do not wait.
-    @exclusivity(unchecked) private var placeNanoseconds: Int64 = 0
+    @exclusivity(unchecked) private var queue = CallQueue()
     @exclusivity(unchecked) private var links: [ClientLink] = []
     /// Among equals the link after this one is next.
     private var lastPick = 0
@@ -104,23 +93,24 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     /// - Returns: `false`, without an outcome for `call`, if the reactor has ended.
     func begin(_ call: PendingCall) -> Bool {
         open()
-        if let refusal = refusal(of: call) {
+        guard !isClosed, pending.count < configuration.queuedCalls, !comesTooLate(call),
+            !call.isCancelled.load(ordering: .relaxed)
+        else {
+            let refusal = refusal(of: call)
             // Not before the caller returns: it may call again when it is told, and would never come to an end.
             return reactor.later { call.finish(.failure(refusal)) }
         }
         statistics.calls += 1
-        (call.queuedAt, call.queuedBehind) = (reactor.now, isHeldBack ? waiting : 0)
         pending.insert(call)
-        queue.append(call.id)
+        queue.append(call, waiting: queue.isHeldBack ? waiting : 0, at: reactor.now)
         wake(by: call.deadline.instant)
-        if queue.count >= Outbox.eagerRecords(underWay: pending.count) { flush() }
+        if queue.newCount >= Outbox.eagerRecords(underWay: pending.count) { flush() }
         return true
     }
 
-    private func refusal(of call: PendingCall) -> RPCError? {
+    private func refusal(of call: PendingCall) -> RPCError {
         if isClosed { return .stopped }
         if call.isCancelled.load(ordering: .relaxed) { return .cancelled(call.method) }
-        guard pending.count >= configuration.queuedCalls || comesTooLate(call) else { return nil }
         return RPCError(
             .resourceExhausted, "call.overloaded",
             "\(pending.count) calls to \(endpointText) wait already; try again in a moment.", retryAfterMilliseconds: 20
@@ -131,21 +121,15 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     /// one to be sent has waited, or by the number of those before it `call` would wait, for a quarter of the time that
     /// `call` has. What is in the queue will be answered; what would come behind it is better told at once.
     private func comesTooLate(_ call: PendingCall) -> Bool {
-        guard isHeldBack, configuration.holdsBack else { return false }
+        guard queue.isHeldBack, configuration.holdsBack else { return false }
         let patience = reactor.now.nanoseconds(until: call.deadline.instant) / 4
-        if Int64(waiting) * placeNanoseconds >= patience { return true }
-        guard let next = queue.first.flatMap({ pending.find($0) }) else { return false }
+        if queue.expectedNanoseconds(waiting: waiting) >= patience { return true }
+        guard let next = queue.firstNew.flatMap({ pending.find($0) }) else { return false }
         return next.queuedAt.nanoseconds(until: reactor.now) >= patience
     }
 
     /// Calls that no server has in hand.
     private var waiting: Int { pending.count - links.reduce(0) { $0 + $1.outstanding } }
-
-    /// Learns how fast the queue moves, from a call that leaves it.
-    private func left(_ call: PendingCall) {
-        guard call.queuedBehind >= Self.tellingPlaces else { return }
-        placeNanoseconds = call.queuedAt.nanoseconds(until: reactor.now) / Int64(call.queuedBehind)
-    }
 
     private var endpointText: String { endpoints.map(\.text).joined(separator: ", ") }
 
@@ -174,7 +158,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
     private func enqueue(_ call: PendingCall) {
         call.phase = .queued
         statistics.retries += 1
-        repeats.append(call.id)
+        queue.append(again: call.id)
     }
 
     private func pause(_ call: PendingCall, _ pause: Int64) {
@@ -280,26 +264,17 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
 
     func flush() {
         defer { published.value.withLock { $0 = statistics } }
-        guard !queue.isEmpty || !repeats.isEmpty, !isClosed else {
-            (isHeldBack, placeNanoseconds) = (false, 0)
-            return
-        }
-        // Calls that end here tell whoever made them, who may call again and come here once more; so each id is taken out
-        // before its call is looked at.
-        while let id = repeats.popFirst() {
-            guard place(id) else {
-                repeats.prepend(id)
-                break
-            }
-        }
-        while repeats.isEmpty, let id = queue.popFirst() {
-            guard place(id) else {
-                queue.prepend(id)
+        guard !queue.isEmpty, !isClosed else { return queue.settled(isHeldBack: false) }
+        // Calls that end here tell whoever made them, who may call again and come here once more; so each is taken out before
+        // it is looked at.
+        while let next = queue.popFirst() {
+            guard place(next.id) else {
+                queue.putBack(next)
                 break
             }
         }
         for link in links where !link.batch.isEmpty { send(link) }
-        isHeldBack = !(queue.isEmpty && repeats.isEmpty) && links.contains { $0.outstanding > 0 }
+        queue.settled(isHeldBack: !queue.isEmpty && links.contains { $0.outstanding > 0 })
     }
 
     /// Puts the call `id` into the message of a link, if there is still such a call.
@@ -311,7 +286,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
             return true
         }
         guard let link = link(for: call) else { return false }
-        if !call.wasSent { left(call) }
+        if !call.wasSent { queue.left(call, at: reactor.now) }
         if link.message.count + call.message.count > Outbox.sharedMessageBytes, !link.batch.isEmpty {
             send(link)
             guard link.lookWhetherWritable() else { return false }
@@ -362,21 +337,22 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
                 watchWake = min(watchWake, reactor.now.advanced(milliseconds: Self.watchMilliseconds))
             }
         } else {
-            // Back to the head of the line, in the same order.
             for id in link.batch {
                 guard let call = pending.find(id) else { continue }
                 leaveLink(call)
                 call.wasNotSent()
             }
-            repeats.prepend(contentsOf: link.batch)
+            queue.prepend(link.batch)
         }
         link.forgetMessage()
     }
 
     private func sent(_ call: PendingCall, over link: ClientLink) {
-        if call.linkID != link.id { leaveLink(call) }
-        if !call.holdsPlace { link.tookOne() }
-        call.holdsPlace = true
+        if call.holdsPlace, call.linkID != link.id { leaveLink(call) }
+        if !call.holdsPlace {
+            call.holdsPlace = true
+            link.tookOne()
+        }
         call.attempt += 1
         call.phase = .sent
         call.linkID = link.id
@@ -452,7 +428,7 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         for call in pending.calls {
             end(call, .failure(call.wasSent ? .outcomeUnknown(call.method) : .stopped))
         }
-        (queue, repeats) = ([], [])
+        queue.removeAll()
         published.value.withLock { $0 = statistics }
         for link in links { link.close() }
         links = []
