@@ -53,9 +53,8 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
 
         func start(on reactor: Reactor) {
             _ = Task.immediate(executorPreference: reactor) {
-                while let call = self.call {
-                    await call.work(self)
-                    self.call = nil
+                while self.call != nil {
+                    await self.work()
                     guard self.server.keepsWorkers else { return }
                     await withUnsafeContinuation {
                         self.rest = $0
@@ -63,6 +62,12 @@ final class ServerLoop: ReactorSocket, ReactorPart, @unchecked Sendable {
                     }
                 }
             }
+        }
+
+        /// A function of its own, so that nothing of the call is kept while the worker is idle.
+        private func work() async {
+            if let call { await call.work(self) }
+            call = nil
         }
 
         func answer(_ call: StartedCall) {
