@@ -960,7 +960,9 @@ class Account:
             return
         line = Line("refund", refund.at, refund.at, -amount - restored, coupon=-restored, order=order, refund=refund,
                     product=PHONE, version=order.version.number, price=order.price)  # fmt: skip
-        line.period = refund.at, order.term_end
+        # A creation that fails after its term is over gives back none of it: a period that is empty, not one that ends
+        # before it starts.
+        line.period = refund.at, max(refund.at, order.term_end)
         line.paid = -amount
         self.lines.append(line)
         self.credit(to_balance, refund.at)
