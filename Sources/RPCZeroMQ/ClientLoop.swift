@@ -289,7 +289,8 @@ final class ClientLoop: ReactorPart, @unchecked Sendable {
         if !call.wasSent { queue.left(call, at: reactor.now) }
         if link.message.count + call.message.count > Outbox.sharedMessageBytes, !link.batch.isEmpty {
             send(link)
-            guard link.lookWhetherWritable() else { return false }
+            // Had the socket no room, another link may take the call.
+            return place(id)
         }
         let start = link.message.count
         call.message.withUnsafeBytes { link.message.append(copying: $0) }

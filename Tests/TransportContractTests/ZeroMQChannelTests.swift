@@ -181,6 +181,37 @@ struct ZeroMQChannelTests {
         await second.stop()
     }
 
+    @Test("A server that says that it is unavailable rests a tenth of a second, since another one answers")
+    func unavailableRests() async throws {
+        let reactor = try Reactor.start(logger: .quiet)
+        let refusals = Counter()
+        var broken = Router()
+        broken.handle(EchoService.keyed) { _, _ in
+            _ = refusals.next()
+            throw RPCError(.unavailable, "store.busy", "The store does not answer.")
+        }
+        var endpoints: [String] = []
+        for router in [broken, EchoService.router()] {
+            let server = try await ZeroMQServer.start(on: reactor, endpoint: "tcp://127.0.0.1:0", router: router)
+            endpoints.append(server.endpoint)
+        }
+        let channel = try ZeroMQChannel(reactor: reactor, endpoint: endpoints.joined(separator: ","))
+        while !(await channel.links()).allSatisfy(\.isConnected) { await Task.yield() }
+        let start = ContinuousClock.now
+        var answered = 0
+        for _ in 0..<300 {
+            // Without a key it is not sent again, so each refusal is seen.
+            do {
+                _ = try await channel.call(EchoService.keyed, EchoMessage(1), .test())
+                answered += 1
+            } catch { #expect(error.reason == "store.busy") }
+        }
+        let tenths = Int64(start.duration(to: .now) / .milliseconds(100))
+        #expect(refusals.count >= 1 && refusals.count <= tenths + 1)
+        #expect(Int64(answered) == 300 - refusals.count)
+        await reactor.stop()
+    }
+
     @Test("A channel that is made while its reactor stops says that it is closed")
     func madeTooLate() async throws {
         let reactor = try Reactor.start(logger: .quiet)
